@@ -1,0 +1,64 @@
+"""Dotted flags (`--robot.type=... --dataset.fps=30`, `--config_path rig.yaml`) into a config dataclass.
+
+The grammar is lerobot's own (draccus); what differs is that a wrong flag gives one line that says what was
+seen, what is allowed and what to do, instead of argparse's whole usage text.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import io
+import re
+from typing import TypeVar
+
+from collector.errors import UsageError
+
+T = TypeVar("T")
+
+
+def parse_flags(config_class: type[T], args: list[str], verb: str) -> T:
+    """Parse `args` into `config_class`.
+
+    Args:
+        config_class: A dataclass whose nested fields give the dotted flags.
+        args: Command-line arguments after the verb. `--help` prints the flags and exits.
+        verb: The verb's name, for messages.
+
+    Returns:
+        The filled dataclass.
+
+    Raises:
+        UsageError: If a flag is unknown or a value does not fit its type.
+    """
+    import draccus
+    from draccus.utils import DecodingError, ParsingError
+    from lerobot.configs.parser import print_scoped_help
+
+    if "--help" in args or "-h" in args:
+        # Only the flags of the chosen robot, teleoperator and policy types: the others would fill screens.
+        print_scoped_help(config_class, [a for a in args if a not in ("--help", "-h")])
+        raise SystemExit(0)
+    complaint = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(complaint):
+            return draccus.parse(config_class, args=args)
+    except SystemExit as stop:
+        raise UsageError(_explain(complaint.getvalue(), verb)) from stop
+    except (DecodingError, ParsingError, ValueError, TypeError, OSError) as error:
+        raise UsageError(f"{_one_line(str(error))} (see 'demodeck {verb} --help')") from error
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _explain(stderr: str, verb: str) -> str:
+    """Turn argparse's complaint into one line, with the nearest known flag where one is unknown."""
+    message = _one_line(stderr.rpartition("error:")[2]) or "the flags could not be understood"
+    unknown = re.search(r"unrecognized arguments: (--[\w.]+)", message)
+    if unknown:
+        known = sorted(set(re.findall(r"--[\w.]+", stderr.rpartition("error:")[0])))
+        near = difflib.get_close_matches(unknown.group(1), known, n=1)
+        message = f"unknown flag '{unknown.group(1)}'" + (f": did you mean '{near[0]}'?" if near else "")
+    return f"{message} (see 'demodeck {verb} --help')"

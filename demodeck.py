@@ -1,0 +1,105 @@
+"""The command `demodeck`: finds the verb's module, imports only that, and turns errors into one line.
+
+Nothing heavy is imported here: `demodeck --help` answers in a fraction of a second.
+"""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import os
+import sys
+
+from collector.errors import DemodeckError, StorageError
+
+__version__ = "0.1.0"
+
+# verb -> (module with `main_<verb>(args) -> int | None`, one line of help), grouped by room.
+VERBS: dict[str, dict[str, tuple[str, str]]] = {
+    "collect (pilots)": {
+        "record": ("collector.cli", "fly a robot and record the flights as a LeRobot v3.0 dataset"),
+        "recover": ("collector.cli", "save flights that a crash interrupted"),
+        "doctor": ("collector.cli", "check this machine: graphics, encoders, devices, disk"),
+    },
+    "curate": {
+        "label": ("curation.cli", "set verdict, success or a note on episodes; show the history"),
+        "score": ("curation.cli", "run the checks over every episode and store what they found"),
+        "query": ("curation.cli", "list episodes by SQL over the episode table, labels and scores"),
+        "edit": ("curation.cli", "make a new dataset without some episodes, by stream copy"),
+        "publish": ("curation.cli", "push an exact mirror to the Hub, with its card and the tag v3.0"),
+    },
+    "train and measure": {
+        "train": ("training.cli", "train a policy from a dataset on the Hub or in a folder"),
+        "eval": ("training.cli", "fly a policy or pilot from fixed seeds: success rate with its interval"),
+        "compare": ("training.cli", "put evaluations side by side, paired by seed"),
+    },
+    "share": {
+        "hub": ("collector.hub.cli", "serve a Hub from a folder, for labs and machines without an account"),
+    },
+}
+
+
+def usage() -> str:
+    """Return the text of `demodeck --help`."""
+    lines = ["usage: demodeck VERB [flags]        (demodeck VERB --help for the flags of one verb)", ""]
+    for room, verbs in VERBS.items():
+        lines.append(f"{room}:")
+        lines += [f"  {verb:<9} {help_line}" for verb, (_, help_line) in verbs.items()]
+        lines.append("")
+    lines.append("  --version  print the version")
+    return "\n".join(lines)
+
+
+def run(verb: str, args: list[str]) -> int:
+    """Run one verb; an error that the user can understand becomes one line on stderr and its exit code."""
+    module_name = next(verbs[verb][0] for verbs in VERBS.values() if verb in verbs)
+    try:
+        module = importlib.import_module(module_name)
+        return getattr(module, f"main_{verb}")(args) or 0
+    except KeyboardInterrupt:
+        print("demodeck: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader of our output went away (`demodeck query ... | head`): not an error.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if os.environ.get("DEMODECK_DEBUG"):
+            raise
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            where = f" ({error.filename})" if error.filename else ""
+            error = StorageError(f"the disk is full{where}: free some space; what was saved before is intact")
+        if isinstance(error, DemodeckError):
+            print(f"demodeck {verb}: error: {error}", file=sys.stderr)
+            return error.exit_code
+        print(
+            f"demodeck {verb}: internal error: {type(error).__name__}: {error} "
+            "(this is a defect of demodeck: run it again with DEMODECK_DEBUG=1 and report what it prints)",
+            file=sys.stderr,
+        )
+        return 70
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry point of the console script."""
+    args = sys.argv[1:] if argv is None else argv
+    if not args or args[0] in ("-h", "--help", "help"):
+        print(usage())
+        return 0
+    if args[0] == "--version":
+        print(f"demodeck {__version__}")
+        return 0
+    verb = args[0]
+    known = [name for verbs in VERBS.values() for name in verbs]
+    if verb not in known:
+        import difflib
+
+        near = difflib.get_close_matches(verb, known, n=1)
+        hint = f": did you mean '{near[0]}'?" if near else f" (verbs: {', '.join(known)})"
+        print(f"demodeck: error: unknown verb '{verb}'{hint}", file=sys.stderr)
+        return 2
+    return run(verb, args[1:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

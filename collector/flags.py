@@ -6,18 +6,17 @@ seen, what is allowed and what to do, instead of argparse's whole usage text.
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import difflib
 import io
 import re
-from typing import TypeVar
+from typing import NoReturn
 
 from collector.errors import UsageError
 
-T = TypeVar("T")
 
-
-def parse_flags(config_class: type[T], args: list[str], verb: str) -> T:
+def parse_flags[T](config_class: type[T], args: list[str], verb: str) -> T:
     """Parse `args` into `config_class`.
 
     Args:
@@ -62,3 +61,10 @@ def _explain(stderr: str, verb: str) -> str:
         near = difflib.get_close_matches(unknown.group(1), known, n=1)
         message = f"unknown flag '{unknown.group(1)}'" + (f": did you mean '{near[0]}'?" if near else "")
     return f"{message} (see 'demodeck {verb} --help')"
+
+
+class PlainParser(argparse.ArgumentParser):
+    """argparse for verbs with positional arguments; a wrong flag raises `UsageError` with one line."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{_one_line(message)} (see '{self.prog} --help')")

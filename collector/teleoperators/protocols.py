@@ -9,7 +9,8 @@ from typing import Any, Protocol, runtime_checkable
 class Pilot(Protocol):
     """A lerobot `Teleoperator` that acts on observations: a script or a policy.
 
-    It may also have lerobot's `get_teleop_events() -> dict[TeleopEvents, bool]`, by which it ends its episode.
+    It may also have lerobot's `get_teleop_events() -> dict[TeleopEvents, bool]`, by which it ends its
+    episode.
     """
 
     def reset(self, seed: int) -> None:
@@ -20,7 +21,7 @@ class Pilot(Protocol):
         """Take the robot's observation of this tick, before `get_action` is called.
 
         Args:
-            observation: The robot's own keys (`shoulder_pan.pos` ... float; cameras uint8, (height, width, 3))
-                and, where a task knows it, `environment_state`, float32, (n,).
+            observation: The robot's own keys (`shoulder_pan.pos` ... float; cameras uint8,
+                (height, width, 3)) and, where a task knows it, `environment_state`, float32, (n,).
         """
         ...

@@ -32,9 +32,10 @@ def parse_flags[T](config_class: type[T], args: list[str], verb: str) -> T:
     """
     import draccus
     from draccus.utils import DecodingError, ParsingError
-    from lerobot.configs.parser import print_scoped_help
 
     if "--help" in args or "-h" in args:
+        from lerobot.configs.parser import print_scoped_help
+
         # Only the flags of the chosen robot, teleoperator and policy types: the others would fill screens.
         print_scoped_help(config_class, [a for a in args if a not in ("--help", "-h")])
         raise SystemExit(0)

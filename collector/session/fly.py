@@ -1,0 +1,189 @@
+"""One flight: observe, ask the pilot, act, and hand the tick to the sink.
+
+The same code flies a person, a script and a policy, records or only measures, on real robots in real time
+and on simulated ones in real time or in lock-step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from collector.robots.protocols import Simulated
+from collector.session.pacing import LockStepPacer, WallClockPacer
+from collector.session.state import Event
+
+
+class Sink(Protocol):
+    """Where the ticks of a flight go."""
+
+    def add(self, tick: Tick) -> None:
+        """Take one tick; must never delay the next one."""
+        ...
+
+
+@dataclass
+class Tick:
+    """Everything known about one tick, in the robot's own keys.
+
+    Attributes:
+        observation: The robot's observation: joints and other scalars by name, cameras uint8, (height, width, channels).
+        asked: The action that the pilot asked for, by name, in the robot's units.
+        sent: The action that `send_action` says it sent, after clipping and safety.
+        intervention: Whether a person overrode a policy.
+        clock_s: Seconds since the flight's first tick, by column suffix (`tick`, `observation`, `action`, a camera's name).
+        environment_state: Privileged scene state, float32, (n,), or None where no task knows it.
+        reward: Reward after the action's effect, or None.
+        success: Whether the task is done after the action's effect, or None.
+        done: Whether this is the flight's last tick.
+    """
+
+    observation: dict[str, Any]
+    asked: dict[str, Any]
+    sent: dict[str, Any]
+    intervention: bool
+    clock_s: dict[str, float]
+    environment_state: np.ndarray | None = None
+    reward: float | None = None
+    success: bool | None = None
+    done: bool = False
+
+
+@dataclass
+class FlightResult:
+    """How a flight went.
+
+    Attributes:
+        ticks: Number of ticks flown.
+        success: Whether the task was done at the end, as the task or the pilot says; None where neither knows.
+        reward: Sum of the rewards, or None where no task gives them.
+        reason: Why it ended: `pilot`, `success`, `time`, or the name of a session event.
+        discard: Whether it is to be thrown away.
+        missed_ticks: Ticks that began more than half a period late.
+        lateness_s: How late each tick began [s]; empty in lock-step.
+    """
+
+    ticks: int = 0
+    success: bool | None = None
+    reward: float | None = None
+    reason: str = ""
+    discard: bool = False
+    missed_ticks: int = 0
+    lateness_s: list[float] = field(default_factory=list)
+
+
+def is_lock_step(robot: Any) -> bool:
+    """Return whether the robot is a simulation whose time only `send_action` advances."""
+    return isinstance(robot, Simulated) and not robot.realtime
+
+
+def fly(
+    robot: Any,
+    pilot: Any,
+    *,
+    fps: float,
+    seed: int | None = None,
+    sink: Sink | None = None,
+    time_limit_s: float | None = None,
+    stop_on_success: bool = False,
+    poll: Callable[[], Event | None] = lambda: None,
+) -> FlightResult:
+    """Fly one episode.
+
+    Args:
+        robot: A connected lerobot `Robot`; a `Simulated` one is reset with `seed` first.
+        pilot: A connected lerobot `Teleoperator`; a `Pilot` is reset with `seed` and shown each observation.
+        fps: Control rate [Hz].
+        seed: The episode's seed; None leaves a simulated scene as it is.
+        sink: Takes each tick; None flies without recording.
+        time_limit_s: The flight ends after this time; None means no limit but the pilot's and the task's own.
+        stop_on_success: End as soon as the task is done.
+        poll: Returns an event of the session (END, DISCARD, STOP, LOST) that ends the flight, or None.
+
+    Returns:
+        How it went.
+
+    Raises:
+        Exception: Whatever the robot, the pilot or the sink raises; ticks handed over before are safe.
+    """
+    task = robot.task if isinstance(robot, Simulated) else None
+    lock_step = is_lock_step(robot)
+    for device in (robot, pilot):
+        if hasattr(device, "set_control_period"):
+            device.set_control_period(1.0 / fps)
+    if seed is not None:
+        for device in (robot, pilot):
+            if hasattr(device, "reset"):
+                device.reset(seed)
+    if time_limit_s is None and task is not None:
+        time_limit_s = task.time_limit_s
+    max_ticks = None if time_limit_s is None else max(1, round(time_limit_s * fps))
+
+    pacer = LockStepPacer(robot) if lock_step else WallClockPacer(fps)
+    cameras = getattr(robot, "cameras", None) or {}
+    observes = hasattr(pilot, "observe")
+    result = FlightResult()
+    pacer.start()
+    while not result.reason:
+        tick_s = pacer.now_s()
+        observation = robot.get_observation()
+        clock_s = {"tick": tick_s, "observation": pacer.now_s()}
+        for name, camera in cameras.items():
+            captured = getattr(camera, "latest_timestamp", None)
+            # A camera that does not say when it captured took its picture while we asked for it.
+            clock_s[name] = clock_s["observation"] if captured is None else pacer.of_perf_counter(captured)
+        environment_state = None if task is None else task.environment_state()
+        if observes:
+            extra = {} if environment_state is None else {"environment_state": environment_state}
+            pilot.observe({**observation, **extra})
+        asked = pilot.get_action()
+        clock_s["action"] = pacer.now_s()
+        sent = robot.send_action(asked)
+        said = _teleop_events(pilot)
+        result.ticks += 1
+
+        # The reward belongs to the action's effect, so it is read when the action has had its period.
+        pacer.wait_for(result.ticks)
+        tick = Tick(observation, asked, sent, said.get("is_intervention", False), clock_s, environment_state)
+        if task is not None:
+            tick.reward, tick.success = task.reward(), task.success()
+            result.reward = (result.reward or 0.0) + tick.reward
+            result.success = tick.success
+        _decide_end(result, said, stop_on_success, max_ticks, poll())
+        tick.done = bool(result.reason)
+        if sink is not None:
+            sink.add(tick)
+    result.missed_ticks, result.lateness_s = pacer.missed, pacer.lateness_s
+    return result
+
+
+def _teleop_events(pilot: Any) -> dict[str, bool]:
+    """Return lerobot's teleoperation events of this tick by name; empty where the pilot has none."""
+    if not hasattr(pilot, "get_teleop_events"):
+        return {}
+    return {getattr(event, "value", event): bool(on) for event, on in pilot.get_teleop_events().items()}
+
+
+def _decide_end(
+    result: FlightResult,
+    said: dict[str, bool],
+    stop_on_success: bool,
+    max_ticks: int | None,
+    event: Event | None,
+) -> None:
+    """Write into `result` why the flight ends at this tick, if it does, and what the pilot says of it."""
+    if said.get("rerecord_episode"):
+        result.reason, result.discard = "pilot", True
+    elif said.get("terminate_episode") or said.get("success") or said.get("failure"):
+        result.reason = "pilot"
+        if result.success is None and (said.get("success") or said.get("failure")):
+            result.success = bool(said.get("success"))
+    elif event is not None:
+        result.reason, result.discard = event.value, event is Event.DISCARD
+    elif stop_on_success and result.success:
+        result.reason = "success"
+    elif max_ticks is not None and result.ticks >= max_ticks:
+        result.reason = "time"

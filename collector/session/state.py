@@ -1,0 +1,87 @@
+"""The recording session's states as one pure table: every (state, event) pair has its answer.
+
+A refused event keeps the state and says why, so that a key pressed at the wrong moment can never linger
+and act later.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class State(Enum):
+    """What the session is doing."""
+
+    READY = "ready"  # connected, between flights; the reset time runs
+    RECORDING = "recording"
+    STOPPING = "stopping"  # no further flight; sealing what is still open
+    FAULT = "fault"  # a device or the recorder failed; the robot is held
+    DONE = "done"
+
+
+class Event(Enum):
+    """What may happen to the session."""
+
+    BEGIN = "begin"  # the next flight may begin
+    END = "end"  # end the flight and save it
+    DISCARD = "discard"  # end the flight and throw it away, to be flown again
+    STOP = "stop"  # save what is flown and end the session
+    LOST = "lost"  # the screen or its terminal is gone
+    FAIL = "fail"  # a device or process failed
+    FINISHED = "finished"  # everything is sealed and disconnected
+
+
+@dataclass(frozen=True)
+class Step:
+    """The answer to an event: the next state, and why the event was refused (None where it was taken)."""
+
+    state: State
+    refused: str | None = None
+
+
+_TABLE: dict[State, dict[Event, State | str]] = {
+    State.READY: {
+        Event.BEGIN: State.RECORDING,
+        Event.END: "no flight is running",
+        Event.DISCARD: "no flight is running; a saved one can be dropped with 'demodeck label'",
+        Event.STOP: State.STOPPING,
+        Event.LOST: State.STOPPING,
+        Event.FAIL: State.FAULT,
+        Event.FINISHED: "the session is not stopping",
+    },
+    State.RECORDING: {
+        Event.BEGIN: "a flight is already running",
+        Event.END: State.READY,
+        Event.DISCARD: State.READY,
+        Event.STOP: State.STOPPING,
+        Event.LOST: State.STOPPING,
+        Event.FAIL: State.FAULT,
+        Event.FINISHED: "a flight is running",
+    },
+    State.STOPPING: {
+        Event.BEGIN: "the session is ending",
+        Event.END: "the session is ending; the flight is already being saved",
+        Event.DISCARD: "the session is ending; the flight is already being saved",
+        Event.STOP: "the session is already ending",
+        Event.LOST: State.STOPPING,
+        Event.FAIL: State.FAULT,
+        Event.FINISHED: State.DONE,
+    },
+    State.FAULT: {
+        Event.BEGIN: "the session has failed; start it again",
+        Event.END: "the session has failed; the flight is kept as far as it was flown",
+        Event.DISCARD: "the session has failed; the flight is kept as far as it was flown",
+        Event.STOP: "the session is already ending",
+        Event.LOST: State.FAULT,
+        Event.FAIL: State.FAULT,
+        Event.FINISHED: State.DONE,
+    },
+    State.DONE: dict.fromkeys(Event, "the session is over"),
+}
+
+
+def step(state: State, event: Event) -> Step:
+    """Return the answer of `state` to `event`; defined for every pair."""
+    answer = _TABLE[state][event]
+    return Step(answer) if isinstance(answer, State) else Step(state, answer)

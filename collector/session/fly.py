@@ -30,11 +30,13 @@ class Tick:
     """Everything known about one tick, in the robot's own keys.
 
     Attributes:
-        observation: The robot's observation: joints and other scalars by name, cameras uint8, (height, width, channels).
+        observation: The robot's observation: joints and other scalars by name, cameras uint8,
+            (height, width, channels).
         asked: The action that the pilot asked for, by name, in the robot's units.
         sent: The action that `send_action` says it sent, after clipping and safety.
         intervention: Whether a person overrode a policy.
-        clock_s: Seconds since the flight's first tick, by column suffix (`tick`, `observation`, `action`, a camera's name).
+        clock_s: Seconds since the flight's first tick, by column suffix (`tick`, `observation`, `action`, a
+            camera's name).
         environment_state: Privileged scene state, float32, (n,), or None where no task knows it.
         reward: Reward after the action's effect, or None.
         success: Whether the task is done after the action's effect, or None.
@@ -58,7 +60,8 @@ class FlightResult:
 
     Attributes:
         ticks: Number of ticks flown.
-        success: Whether the task was done at the end, as the task or the pilot says; None where neither knows.
+        success: Whether the task was done at the end, as the task or the pilot says; None where neither
+            knows.
         reward: Sum of the rewards, or None where no task gives them.
         reason: Why it ended: `pilot`, `success`, `time`, or the name of a session event.
         discard: Whether it is to be thrown away.
@@ -114,17 +117,18 @@ def fly(
     for device in (robot, pilot):
         if hasattr(device, "set_control_period"):
             device.set_control_period(1.0 / fps)
+    observes = hasattr(pilot, "observe")
     if seed is not None:
-        for device in (robot, pilot):
-            if hasattr(device, "reset"):
-                device.reset(seed)
+        if task is not None:
+            robot.reset(seed)
+        if observes:
+            pilot.reset(seed)
     if time_limit_s is None and task is not None:
         time_limit_s = task.time_limit_s
     max_ticks = None if time_limit_s is None else max(1, round(time_limit_s * fps))
 
     pacer = LockStepPacer(robot) if lock_step else WallClockPacer(fps)
     cameras = getattr(robot, "cameras", None) or {}
-    observes = hasattr(pilot, "observe")
     result = FlightResult()
     pacer.start()
     while not result.reason:

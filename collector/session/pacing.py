@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-# `time.sleep` may oversleep by this much on a busy machine; the rest of the wait is spent looking at the clock.
+# `time.sleep` may oversleep by this much; the rest of the wait is spent looking at the clock.
 _SPIN_S = 0.0015
 
 

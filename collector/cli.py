@@ -1,0 +1,57 @@
+"""The collector's verbs: record, recover, doctor. Thin over `collector.session`."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from collector.flags import PlainParser
+
+
+def main_record(args: list[str]) -> int:
+    """`demodeck record`: fly a robot and record the flights."""
+    if "--help" in args or "-h" in args:
+        from collector.session.control import parse_record_flags
+
+        parse_record_flags(args)
+    from collector.session.process import run_session
+
+    return run_session(args)
+
+
+def main_recover(args: list[str]) -> int:
+    """`demodeck recover DATASET`: save flights that a crash interrupted."""
+    parser = PlainParser(prog="demodeck recover", description="Save flights that a crash interrupted.")
+    parser.add_argument("dataset", help="folder or name of the dataset")
+    parser.add_argument("--json", action="store_true", help="print the episodes as JSON")
+    given = parser.parse_args(args)
+    from collector.dataset.locate import locate
+    from collector.session.recorder import recover
+
+    root = locate(given.dataset)
+    episodes = recover(root)
+    if given.json:
+        print(json.dumps({"root": str(root), "recovered": episodes}))
+    elif episodes:
+        print(
+            f"saved {len(episodes)} interrupted flight(s) as episode(s) {episodes} of {root}", file=sys.stderr
+        )
+    else:
+        print(f"nothing to recover in {root}", file=sys.stderr)
+    return 0
+
+
+def main_doctor(args: list[str]) -> int:
+    """`demodeck doctor`: check this machine; exit code 4 where something needed is missing."""
+    parser = PlainParser(prog="demodeck doctor", description="Check graphics, encoders, devices and disk.")
+    parser.add_argument("--json", action="store_true", help="print the findings as JSON")
+    given = parser.parse_args(args)
+    from collector.session.doctor import examine
+
+    findings = examine()
+    if given.json:
+        print(json.dumps([vars(finding) for finding in findings]))
+    else:
+        for finding in findings:
+            print(f"{'ok  ' if finding.ok else 'FAIL'} {finding.what}: {finding.seen}")
+    return 0 if all(finding.ok or not finding.needed for finding in findings) else 4

@@ -1,0 +1,97 @@
+"""The flags of `demodeck record`: those of `lerobot-record`, and a few of our own."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from lerobot.robots import RobotConfig
+from lerobot.teleoperators import TeleoperatorConfig
+
+from collector.dataset.locate import default_root
+from collector.errors import UsageError
+
+
+@dataclass
+class EncoderFlags:
+    """Video encoder settings, named as lerobot's `RGBEncoderConfig`."""
+
+    vcodec: str = "libsvtav1"  # h264, hevc or libsvtav1
+    pix_fmt: str = "yuv420p"
+    g: int | None = 2  # frames from one keyframe to the next
+    crf: float | None = 30  # quality: lower is better and larger
+    preset: str | None = None  # speed against size, as the codec names it
+    fast_decode: int = 0
+    video_backend: str = "pyav"
+    extra_options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class DatasetFlags:
+    """Where and what to record, named as lerobot's `DatasetRecordConfig`."""
+
+    repo_id: str = ""  # owner/name on the Hub
+    single_task: str = ""  # the task in words; a simulated robot knows its own
+    root: Path | None = None  # folder of the dataset; by default datasets/<repo_id>
+    fps: int = 30
+    episode_time_s: float = 60
+    reset_time_s: float = 60  # time between flights; a simulated robot resets itself at once
+    num_episodes: int = 50
+    video: bool = True
+    push_to_hub: bool = True  # at the end, where a Hub account is set up
+    private: bool | None = None
+    tags: list[str] | None = None
+    no_stamp: bool = False  # keep repo_id as given, without date and time
+    rgb_encoder: EncoderFlags = field(default_factory=EncoderFlags)
+    encoder_threads: int | None = None
+    # Accepted so that a lerobot-record command line works; encoding always streams in its own process.
+    streaming_encoding: bool = True
+    encoder_queue_maxsize: int = 30
+    num_image_writer_processes: int = 0
+    num_image_writer_threads_per_camera: int = 4
+    video_encoding_batch_size: int = 1
+
+
+@dataclass
+class RecordConfig:
+    """Everything `demodeck record` can be told."""
+
+    robot: RobotConfig
+    dataset: DatasetFlags
+    teleop: TeleoperatorConfig | None = None
+    resume: bool = False  # add to a dataset that exists
+    seed: int = 0  # episode i of the dataset is flown with seed + i, where robot or pilot take seeds
+    display: str = "log"  # log: a line a flight; none: only errors
+    json: bool = False  # a summary for machines on stdout
+    # lerobot-record's viewers and speech, accepted and not used.
+    display_data: bool = False
+    display_mode: str = "rerun"
+    display_ip: str | None = None
+    display_port: int | None = None
+    display_compressed_images: bool = False
+    play_sounds: bool = True
+
+    def checked(self) -> RecordConfig:
+        """Return self with the dataset's final name and folder.
+
+        Raises:
+            UsageError: If a needed flag is missing or a value makes no sense.
+        """
+        data = self.dataset
+        if self.teleop is None:
+            raise UsageError("no teleoperator: add --teleop.type=NAME (scripted, so101_leader, ...)")
+        if not re.fullmatch(r"[\w.-]+/[\w.-]+", data.repo_id):
+            raise UsageError(f"--dataset.repo_id='{data.repo_id}' is not a Hub name: write owner/name")
+        for name in ("fps", "num_episodes", "episode_time_s"):
+            if getattr(data, name) <= 0:
+                raise UsageError(f"--dataset.{name}={getattr(data, name)}: must be above 0")
+        if self.display not in ("log", "none"):
+            raise UsageError(f"--display={self.display}: must be log or none")
+        if not self.resume and not data.no_stamp:
+            data.repo_id += datetime.now().strftime("_%Y%m%d_%H%M%S")
+        if data.root is None:
+            data.root = default_root(data.repo_id)
+        return self

@@ -1,0 +1,124 @@
+"""Robots and teleoperators by name: ours, lerobot's, and every installed lerobot plugin."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from typing import Any
+
+from collector.errors import DeviceError, UsageError
+
+_OURS = {
+    "robot": {"sim_so101": "collector.robots.sim_so101"},
+    "teleop": {
+        "scripted": "collector.teleoperators.scripted",
+        "policy": "collector.teleoperators.policy",
+        "hold": "collector.teleoperators.hold",
+    },
+}
+_LEROBOT = {"robot": "lerobot.robots", "teleop": "lerobot.teleoperators"}
+
+
+def register_devices(args: list[str]) -> list[str]:
+    """Import what registers the devices that `args` name, and return `args` without the plugin flags.
+
+    Our own devices are imported alone, since importing all of lerobot's costs seconds; any other name
+    imports lerobot's devices, the installed `lerobot_*` distributions, and the packages given by
+    `--robot.discover_packages_path` or `--teleop.discover_packages_path`.
+
+    Raises:
+        UsageError: If a given package cannot be imported.
+    """
+    kept = []
+    for arg in args:
+        kind, _, path = arg.partition(".discover_packages_path=")
+        if not path:
+            kept.append(arg)
+            continue
+        from lerobot.configs.parser import PluginLoadError, load_plugin
+
+        try:
+            load_plugin(path)
+        except PluginLoadError as error:
+            raise UsageError(
+                f"{kind}.discover_packages_path={path}: {' '.join(str(error).split())}"
+            ) from error
+    for kind, modules in _OURS.items():
+        # A config file may name any device, so without a flag everything is registered.
+        name = next((a.partition("=")[2] for a in kept if a.startswith(f"--{kind}.type=")), None)
+        if name in modules:
+            importlib.import_module(modules[name])
+        else:
+            for module in modules.values():
+                importlib.import_module(module)
+            _register_lerobot(kind)
+    return kept
+
+
+def _register_lerobot(kind: str) -> None:
+    package = importlib.import_module(_LEROBOT[kind])
+    for module in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
+        if module.ispkg:
+            try:
+                importlib.import_module(module.name)
+            except ImportError:
+                continue  # a device whose driver is not installed cannot be chosen
+    importlib.import_module("lerobot.cameras.opencv")
+    from lerobot.utils.import_utils import register_third_party_plugins
+
+    register_third_party_plugins()
+
+
+def make_robot(config: Any) -> Any:
+    """Return the lerobot `Robot` of a config.
+
+    Raises:
+        DeviceError: If it cannot be made, with lerobot's reason.
+    """
+    from lerobot.robots import make_robot_from_config
+
+    return _make(make_robot_from_config, config, "robot")
+
+
+def make_pilot(config: Any) -> Any:
+    """Return the lerobot `Teleoperator` of a config.
+
+    Raises:
+        DeviceError: If it cannot be made, with lerobot's reason.
+    """
+    from lerobot.teleoperators import make_teleoperator_from_config
+
+    return _make(make_teleoperator_from_config, config, "teleoperator")
+
+
+def _make(factory: Any, config: Any, what: str) -> Any:
+    from collector.errors import DemodeckError
+
+    try:
+        return factory(config)
+    except Exception as error:
+        cause = error.__cause__
+        if isinstance(error, DemodeckError) or isinstance(cause, DemodeckError):
+            raise (error if isinstance(error, DemodeckError) else cause) from None  # type: ignore[misc]
+        reason = " ".join(str(cause or error).split())
+        raise DeviceError(f"{what} '{config.type}' cannot be made: {reason}") from error
+
+
+def connect(device: Any, what: str) -> None:
+    """Connect a device.
+
+    Raises:
+        DeviceError: If it does not answer, with the reason and what to check.
+    """
+    from collector.errors import DemodeckError
+
+    try:
+        device.connect()
+    except DemodeckError:
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise DeviceError(
+            f"{what} '{device.name}' does not connect: {reason}: check its cable, power and port, "
+            "then run 'demodeck doctor'"
+        ) from error

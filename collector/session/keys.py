@@ -1,0 +1,57 @@
+"""Keys of a plain terminal that steer a recording session, as in `lerobot-record`."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+
+from collector.session.state import Event
+
+HELP = "keys: right or n ends and saves the flight, left or r flies it again, q or Esc ends the session"
+
+_EVENTS = {
+    b"\x1b[C": Event.END,
+    b"n": Event.END,
+    b"\r": Event.END,
+    b"\n": Event.END,
+    b"\x1b[D": Event.DISCARD,
+    b"r": Event.DISCARD,
+    b"\x1b": Event.STOP,
+    b"q": Event.STOP,
+}
+
+
+@contextlib.contextmanager
+def terminal_keys() -> Iterator[int | None]:
+    """Give the descriptor on which single keys arrive, or None where standard input is no terminal.
+
+    The terminal's settings are restored on leaving. Windows consoles are not read here: there the flight
+    ends by its time, its pilot or Ctrl-C.
+    """
+    try:
+        import termios
+        import tty
+    except ImportError:
+        yield None
+        return
+    try:
+        descriptor = sys.stdin.fileno()
+        foreground = os.isatty(descriptor) and os.tcgetpgrp(descriptor) == os.getpgrp()
+    except (OSError, ValueError, AttributeError):
+        foreground = False
+    if not foreground:
+        yield None
+        return
+    before = termios.tcgetattr(descriptor)
+    try:
+        tty.setcbreak(descriptor)
+        yield descriptor
+    finally:
+        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+
+
+def read_event(descriptor: int) -> Event | None:
+    """Return the event of the key that has arrived, or None for a key without one."""
+    return _EVENTS.get(os.read(descriptor, 32))

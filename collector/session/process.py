@@ -1,0 +1,200 @@
+"""The screen's side of a session: starts control and recorder, passes on keys and signals, tells what happens."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import signal
+import sys
+import time
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any
+
+from collector.errors import DemodeckError, DeviceError
+from collector.session import ipc, keys
+from collector.session.state import Event
+
+_TOLD_EVERY_S = 5.0  # how often a lock-step session, which flies many flights a minute, says how far it is
+
+
+def _control_entry(args: list[str], screen: Connection, recorder: Connection) -> None:
+    from collector.session.control import run_control  # imports lerobot: only in that process
+
+    run_control(args, screen, recorder)
+
+
+def _recorder_entry(control: Connection, screen: Connection) -> None:
+    from collector.session.recorder import run_recorder
+
+    run_recorder(control, screen)
+
+
+def run_session(args: list[str]) -> int:
+    """Record as the flags in `args` say; return the exit code.
+
+    Raises:
+        DemodeckError: What went wrong in any of the processes, after everything flown is safe.
+    """
+    return _Screen(args).run()
+
+
+class _Screen:
+    def __init__(self, args: list[str]) -> None:
+        spawn = multiprocessing.get_context("spawn")
+        self.control, control_end = spawn.Pipe()
+        self.recorder, recorder_end = spawn.Pipe()
+        control_to_recorder, recorder_to_control = spawn.Pipe()
+        self.processes = [
+            spawn.Process(
+                target=_control_entry, args=(args, control_end, control_to_recorder), name="control"
+            ),
+            spawn.Process(target=_recorder_entry, args=(recorder_to_control, recorder_end), name="recorder"),
+        ]
+        for process in self.processes:
+            process.start()
+        # Only the children may hold these ends: a pipe closes, and is noticed, when its process dies.
+        for end in (control_end, recorder_end, control_to_recorder, recorder_to_control):
+            end.close()
+        self.config: dict[str, Any] = {"display": "log", "json": False}
+        self.flying: dict[str, Any] = {}
+        self.errors: list[dict[str, Any]] = []
+        self.saved: list[dict[str, Any]] = []
+        self.done = False
+        self.stopped_by: int | None = None
+        self.started = self.told = time.monotonic()
+
+    def run(self) -> int:
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), self._on_signal)
+        pipes: list[Any] = [self.control, self.recorder]
+        with keys.terminal_keys() as keyboard:
+            while pipes:
+                for ready in wait(pipes if keyboard is None else [*pipes, keyboard]):
+                    if ready is keyboard:
+                        event = keys.read_event(keyboard)
+                        if event is not None:
+                            self._command(event)
+                    elif not self._hear(ready):
+                        pipes.remove(ready)
+        for process in self.processes:
+            process.join()
+        return self._finish()
+
+    def _on_signal(self, number: int, _frame: Any) -> None:
+        if self.stopped_by is None:
+            self._say("ending: saving what was flown ...")
+        self.stopped_by = number
+        self._command(Event.LOST)
+
+    def _command(self, event: Event) -> None:
+        ipc.send(self.control, "event", event=event.value)
+
+    def _hear(self, pipe: Connection) -> bool:
+        """Take one message; return False where the process at the other end is gone."""
+        try:
+            message = ipc.receive(pipe)
+        except EOFError:
+            return False
+        if message is not None:
+            getattr(self, f"_on_{message.pop('kind')}")(message)
+        return True
+
+    def _on_config(self, message: dict[str, Any]) -> None:
+        self.config = message
+        if message["ignored"]:
+            self._say(f"not used here: --{', --'.join(message['ignored'])}")
+
+    def _on_flying(self, message: dict[str, Any]) -> None:
+        self.flying, self.started = message, time.monotonic()
+        held = f", which holds {message['episodes']} episodes" if message["episodes"] else ""
+        self._say(
+            f"recording {message['wanted']} flights at {message['fps']} Hz into {message['root']}{held}"
+        )
+        if not message["lock_step"] and sys.stdin.isatty():
+            self._say(keys.HELP)
+
+    def _on_recovered(self, message: dict[str, Any]) -> None:
+        self._say(
+            f"saved {len(message['episodes'])} interrupted flight(s) as episode(s) {message['episodes']}"
+        )
+
+    def _on_reset(self, message: dict[str, Any]) -> None:
+        self._say(f"put the scene back: {message['seconds']:g} s, or right arrow when it is ready")
+
+    def _on_refused(self, message: dict[str, Any]) -> None:
+        self._say(f"'{message['event']}' refused: {message['why']}")
+
+    def _on_flown(self, message: dict[str, Any]) -> None:
+        if message["discard"]:
+            self._say("flight thrown away; flying it again")
+        if message["lost"]:
+            self._say(f"the recorder could not keep up: {message['lost']} ticks were not recorded")
+
+    def _on_saved(self, message: dict[str, Any]) -> None:
+        self.saved.append(message)
+        now, wanted = time.monotonic(), self.flying.get("wanted", 0)
+        if not self.flying.get("lock_step"):
+            outcome = {True: "success, ", False: "no success, ", None: ""}[message["success"]]
+            seconds = message["frames"] / self.flying.get("fps", 30)
+            self._say(
+                f"episode {message['episode']} saved: {seconds:.1f} s, {outcome}"
+                f"{message['missed_ticks']} late ticks, ended by {message['reason']}"
+            )
+        elif now - self.told > _TOLD_EVERY_S or len(self.saved) == wanted:
+            self.told = now
+            per_minute = 60 * len(self.saved) / (now - self.started)
+            self._say(f"{len(self.saved)} of {wanted} flights saved, {per_minute:.0f} a minute")
+
+    def _on_done(self, message: dict[str, Any]) -> None:
+        self.done = True
+
+    def _on_error(self, message: dict[str, Any]) -> None:
+        self.errors.append(message)
+
+    def _finish(self) -> int:
+        if self.errors:
+            raise ipc.error_of(min(self.errors, key=lambda message: message["at"]))
+        if not self.done:
+            raise self._lost_process()
+        frames = sum(message["frames"] for message in self.saved)
+        succeeded = sum(message["success"] is True for message in self.saved)
+        root = self.flying["root"]
+        seconds = time.monotonic() - self.started
+        self._say(
+            f"{len(self.saved)} flights, {frames} frames, {succeeded} successful, in {seconds:.0f} s: {root}\n"
+            f"next: demodeck score {root}"
+        )
+        if self.config["push"] and self.saved and self.stopped_by is None:
+            self._push(Path(root))
+        if self.config["json"]:
+            summary = {"root": root, "episodes": len(self.saved), "frames": frames, "successful": succeeded}
+            print(json.dumps(summary))
+        return 0 if self.stopped_by is None else 128 + self.stopped_by
+
+    def _lost_process(self) -> DemodeckError:
+        control, recorder = self.processes
+        dead = control if control.exitcode else recorder
+        root = self.flying.get("root", "the dataset")
+        return DeviceError(
+            f"the {dead.name} process died (exit code {dead.exitcode}): saved episodes are intact; "
+            f"'demodeck recover {root}' saves a flight that is still open"
+        )
+
+    def _push(self, root: Path) -> None:
+        import huggingface_hub
+
+        from collector.hub.client import push_mirror
+
+        if not huggingface_hub.get_token():
+            self._say("not pushed: no Hub account is set up (HF_TOKEN); 'demodeck publish' pushes it later")
+            return
+        pushed = push_mirror(
+            root, self.config["repo_id"], message="Record", tag="v3.0", private=self.config["private"]
+        )
+        self._say(f"pushed: {pushed.url}")
+
+    def _say(self, text: str) -> None:
+        if self.config["display"] == "log":
+            print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,35 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`.
+SHELL := /bin/sh
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help demo test check bench clean
+help:
+	@echo "make demo    fly, record, curate, publish, train and measure, in simulation (under 8 minutes)"
+	@echo "make test    all tests"
+	@echo "make check   ruff, mypy, import-linter"
+	@echo "make bench   measurements against peers (tests/benchmarks)"
+	@echo "make clean   remove the virtual environment"
+
+demo: $(STAMP)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" ./demo.sh
+
+test: $(STAMP)
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+check: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(STAMP)
+	@for bench in tests/benchmarks/bench_*.py; do echo "== $$bench"; $(BIN)/python $$bench || exit 1; done
+
+$(STAMP): pyproject.toml constraints.txt install.sh
+	@./install.sh $(VENV)
+	@touch $(STAMP)
+
+clean:
+	rm -rf $(VENV)

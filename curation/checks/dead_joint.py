@@ -1,0 +1,41 @@
+"""A joint that does not move, or stops moving, while its action does."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from curation.checks.base import Check, Episode, Measure, Reference, Rule, joint_name, runs, skip
+
+
+def measure(episode: Episode, reference: Reference) -> Measure:
+    """Score how far an action went, in % of the range, while its joint reported no change at all.
+
+    A still run is a run of frames whose state moves less than 0.2 % of the range in all; the score is the
+    range of the action within it, starting 0.3 s after the run's start, when a healthy joint has answered.
+    """
+    if not reference.tracks.any():
+        return skip("the action is not a position of the same joints")
+    n = len(episode)
+    settle = max(2, round(0.3 * episode.fps))
+    worst, span, words = 0.0, None, ""
+    for j in np.flatnonzero(reference.tracks):
+        state = episode.state[:, j] / reference.state_scale[j]
+        action = episode.action[:, j] / reference.state_scale[j]
+        for first, last in runs(np.abs(np.diff(state)) < 1e-4):
+            first, last = int(first), min(n, int(last) + 1)
+            if last - first <= settle + 2 or np.ptp(state[first:last]) > 2e-3:
+                continue
+            moved = float(np.ptp(action[first : last - settle]))
+            if moved > worst:
+                name = joint_name(reference.state_names, int(j))
+                worst, span, words = moved, (first, last), f"{name} stands still while its action moves"
+    return Measure(100 * worst, span, words)
+
+
+CHECK = Check(
+    "dead_joint",
+    "% of the range",
+    "a joint that does not follow its action",
+    measure,
+    Rule(fault=6, warn=4, floor=1.5, rel=0.35, at_least=8),
+)

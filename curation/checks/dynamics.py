@@ -1,0 +1,61 @@
+"""The one-step dynamics residual: where a joint did not do what its action and its past make it do.
+
+The model is the set's own (`reference.fit_dynamics`): no description of the robot is needed. A short jump is
+a glitch, a dropped frame, a push or a collision; a shift that lasts is another load, gain or calibration.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from curation.checks.base import Check, Episode, Measure, Reference, Rule, joint_name, skip
+from curation.checks.reference import ACTION_HISTORY, one_step_inputs
+
+
+def residual(episode: Episode, reference: Reference) -> np.ndarray | None:
+    """Return (s[t+1] - predicted) / sigma, (n_frames - 5, n_state); None without a model."""
+    if reference.weights is None:
+        return None
+    x, y = one_step_inputs(episode.state, episode.action, reference.state_scale, reference.action_scale)
+    return (y - x @ reference.weights) / reference.sigma if len(x) else None
+
+
+def measure_jump(episode: Episode, reference: Reference) -> Measure:
+    """Score the largest |r| / sigma over frames and joints."""
+    r = residual(episode, reference)
+    if r is None:
+        return skip("too few frames to fit the dynamics")
+    t, j = np.unravel_index(int(np.argmax(np.abs(r))), r.shape)
+    frame = int(t) + ACTION_HISTORY
+    return Measure(
+        float(np.abs(r[t, j])),
+        (frame, frame + 1),
+        f"{joint_name(reference.state_names, int(j))} jumped off its dynamics",
+    )
+
+
+def measure_bias(episode: Episode, reference: Reference) -> Measure:
+    """Score max over joints of |median r_j / sigma_j|."""
+    r = residual(episode, reference)
+    if r is None or len(r) < 10:
+        return skip("too few frames to fit the dynamics")
+    bias = np.abs(np.median(r, axis=0))
+    j = int(np.argmax(bias))
+    return Measure(float(bias[j]), None, f"{joint_name(reference.state_names, j)} moves unlike in the set")
+
+
+JUMP = Check(
+    "dynamics",
+    "sigma",
+    "a joint that jumps off its one-step dynamics",
+    measure_jump,
+    # Contacts jump too, in every flight: only what is far beyond the set's own largest jumps counts.
+    Rule(fault=6, warn=4, log=True, floor=0.25, at_least=6),
+)
+BIAS = Check(
+    "dynamics_bias",
+    "sigma",
+    "dynamics that differ throughout the episode",
+    measure_bias,
+    Rule(fault=None, warn=6, floor=0.08, rel=0.3, at_least=0.5),
+)

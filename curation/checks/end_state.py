@@ -1,0 +1,36 @@
+"""Episodes that end where no other one ends."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from curation.checks.base import Check, Episode, Measure, Reference, Rule, skip
+
+NEIGHBOURS = 5
+
+
+def measure(episode: Episode, reference: Reference) -> Measure:
+    """Take the last state, in shares of the range; `combine` compares it with the set's."""
+    if len(episode) == 0 or not np.isfinite(reference.state_scale).any():
+        return skip("no moving state")
+    return Measure(features=episode.state[-1] / reference.state_scale, words="distance of the last state")
+
+
+def combine(features: np.ndarray, reference: Reference) -> np.ndarray:
+    """Score the mean distance to the 5 nearest last states, in % of the range; (n, n_state) -> (n,)."""
+    from scipy.spatial import cKDTree
+
+    if len(features) <= NEIGHBOURS:
+        return np.full(len(features), np.nan)
+    distances, _ = cKDTree(features).query(features, k=NEIGHBOURS + 1)
+    return 100 * distances[:, 1:].mean(axis=1)
+
+
+CHECK = Check(
+    "end_state",
+    "% of the range",
+    "ends where no other episode ends",
+    measure,
+    Rule(fault=None, warn=6, floor=1.5, rel=0.3, at_least=8),
+    combine=combine,
+)

@@ -1,0 +1,81 @@
+"""What the decoded video shows: a dark, frozen or blurred camera (only with `--video`)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from curation.checks.base import Check, Episode, Measure, Reference, Rule, longest, runs, skip
+from curation.checks.still import moving
+
+FROZEN_FRAMES = 8
+DARK_LEVEL = 16.0
+
+
+def measure_dark(episode: Episode, reference: Reference) -> Measure:
+    """Score the share of frames whose mean grey level is under 16 of 255, in %, of the worst camera."""
+    if not episode.video:
+        return skip("the video was not read (run with --video)")
+    worst = Measure(0.0)
+    for camera, series in episode.video.items():
+        dark = series["brightness"] < DARK_LEVEL
+        score = 100 * float(dark.mean()) if len(dark) else 0.0
+        if score > worst.score:
+            worst = Measure(score, longest(runs(dark)), f"{camera} is dark")
+    return worst
+
+
+def measure_frozen(episode: Episode, reference: Reference) -> Measure:
+    """Score the longest run, in frames, that changes under a quarter of the usual while the robot moves."""
+    if not episode.video:
+        return skip("the video was not read (run with --video)")
+    active = moving(episode, reference)
+    worst = Measure(0.0)
+    for camera, series in episode.video.items():
+        usual = reference.usual_difference.get(camera, 0.0)
+        n = min(len(active), len(series["difference"]))
+        if usual <= 0 or n == 0:
+            continue
+        span = longest(runs((series["difference"][:n] < 0.25 * usual) & active[:n]))
+        if span is not None and span[1] - span[0] > worst.score:
+            worst = Measure(float(span[1] - span[0]), span, f"{camera} is frozen while the robot moves")
+    return worst
+
+
+def measure_blur(episode: Episode, reference: Reference) -> Measure:
+    """Take per camera the log10 of the median Laplacian variance; `combine` compares it with the set's."""
+    if not episode.video:
+        return skip("the video was not read (run with --video)")
+    sharpness = [np.median(s["sharpness"]) if len(s["sharpness"]) else 0.0 for s in episode.video.values()]
+    return Measure(features=np.log10(np.maximum(sharpness, 1e-3)), words="loss of sharpness")
+
+
+def combine_blur(features: np.ndarray, reference: Reference) -> np.ndarray:
+    """Score how many decades the blurriest camera is under its median in the set; (n, n_cameras) -> (n,)."""
+    return np.max(np.nanmedian(features, axis=0) - features, axis=1)
+
+
+DARK = Check(
+    "dark",
+    "% of the frames",
+    "a dark camera",
+    measure_dark,
+    Rule(fault=50, warn=5, against_set=False),
+    video=True,
+)
+FROZEN = Check(
+    "frozen",
+    "frames",
+    "a camera that shows the same picture while the robot moves",
+    measure_frozen,
+    Rule(fault=6, warn=4, floor=1.5, rel=0.35, at_least=FROZEN_FRAMES),
+    video=True,
+)
+BLUR = Check(
+    "blur",
+    "decades",
+    "a camera much blurrier than in the set",
+    measure_blur,
+    Rule(fault=None, warn=6, floor=0.08, at_least=0.5),
+    combine=combine_blur,
+    video=True,
+)

@@ -30,13 +30,12 @@ echo "== demodeck: making $venv with $("$python" --version) ..."
 [ -x "$venv/bin/python" ] && fits "$venv/bin/python" || "$python" -m venv --clear "$venv"
 echo "== demodeck: installing the pinned versions (about 6 GB on disk; half a minute to a few minutes) ..."
 # uv is several times faster than pip; without it pip does the same.
-if "$venv/bin/python" -m pip install --quiet --disable-pip-version-check uv 2>/dev/null &&
-    "$venv/bin/uv" pip install --quiet --python "$venv/bin/python" --constraint constraints.txt --editable '.[dev]'; then
-    :
+if "$venv/bin/python" -m pip install --quiet --disable-pip-version-check uv 2>/dev/null; then
+    install="$venv/bin/uv pip install --quiet --python $venv/bin/python"
 else
-    echo "== demodeck: uv is not to be had here, going on with pip ..."
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+    install="$venv/bin/python -m pip install --quiet --disable-pip-version-check"
 fi
+$install --constraint constraints.txt --editable '.[dev]'
 # Without compiled bytecode every command would spend seconds more on its imports.
 echo "== demodeck: compiling ..."
 env -u PYTHONDONTWRITEBYTECODE "$venv/bin/python" -m compileall -q -j 0 "$venv/lib" >/dev/null 2>&1 || true

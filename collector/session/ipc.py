@@ -22,6 +22,8 @@ from collector.session.fly import Tick
 _TICK = b"t"
 _HEADER_BYTES = 64  # one cache line: the consumer's count of released slots
 _RING_BYTES = 128 * 1024 * 1024
+# A socket holds about 270 small messages before a writer blocks: with fewer slots control never waits on it.
+_MAX_SLOTS = 128
 
 
 class RecorderLostError(DemodeckError):
@@ -44,7 +46,7 @@ class Ring:
         """Create the ring, or attach to the one called `name`."""
         self.features = features
         self._dtype = _slot_dtype(features)
-        self.slots = int(np.clip(_RING_BYTES // self._dtype.itemsize, 8, 512))
+        self.slots = int(np.clip(_RING_BYTES // self._dtype.itemsize, 8, _MAX_SLOTS))
         size = _HEADER_BYTES + self.slots * self._dtype.itemsize
         self._owner = name is None
         self._memory = SharedMemory(name=name, create=self._owner, size=size)

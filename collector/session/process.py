@@ -1,4 +1,4 @@
-"""The screen's side of a session: starts control and recorder, passes on keys and signals, tells what happens."""
+"""The screen's side of a session: starts control and recorder, passes keys and signals on, says what is."""
 
 from __future__ import annotations
 
@@ -163,7 +163,8 @@ class _Screen:
         root = self.flying["root"]
         seconds = time.monotonic() - self.started
         self._say(
-            f"{len(self.saved)} flights, {frames} frames, {succeeded} successful, in {seconds:.0f} s: {root}\n"
+            f"{len(self.saved)} flights, {frames} frames, {succeeded} successful, "
+            f"in {seconds:.0f} s: {root}\n"
             f"next: demodeck score {root}"
         )
         if self.config["push"] and self.saved and self.stopped_by is None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from collector.dataset.schema import features_for
 from collector.errors import MismatchError
 from collector.robots.protocols import Simulated
 from collector.session.fly import Tick
@@ -45,30 +46,20 @@ class Recording:
                 f"robot '{robot.name}' has {len(state_names)} joint observations and {len(action_names)} "
                 "actions: at least one of each is needed to record"
             )
-        features: dict[str, dict[str, Any]] = {"action": _vector(action_names)}
-        features["observation.state"] = _vector(state_names)
-        if isinstance(robot, Simulated):
-            names = robot.task.environment_state_names
-            features["observation.environment_state"] = {**_vector(names), "privileged": True}
         for name, shape in cameras.items():
             if len(shape) != 3 or shape[2] != 3:
                 raise MismatchError(
                     f"camera '{name}' gives pictures of shape {tuple(shape)}: only RGB, "
                     "(height, width, 3), is recorded"
                 )
-            features[IMAGES + name] = {
-                "dtype": "video",
-                "shape": tuple(shape),
-                "names": ["height", "width", "channels"],
-            }
-        features["executed_action"] = _vector(action_names)
-        features["intervention"] = _scalar("bool")
-        for clock in ("tick", "observation", "action", *cameras):
-            features[f"clock.{clock}"] = {**_scalar("float64"), "unit": "s"}
-        if isinstance(robot, Simulated):
-            features["next.reward"] = _scalar("float32")
-            features["next.success"] = _scalar("bool")
-        features["next.done"] = _scalar("bool")
+        task = robot.task if isinstance(robot, Simulated) else None
+        features = features_for(
+            state_names,
+            action_names,
+            {name: shape[:2] for name, shape in cameras.items()},
+            environment_state_names=[] if task is None else task.environment_state_names,
+            outcome=task is not None,
+        )
         return cls(features, state_names, action_names, list(cameras))
 
     def columns(self, tick: Tick) -> dict[str, Any]:
@@ -105,11 +96,3 @@ def check_pilot_fits(robot: Any, pilot: Any) -> None:
             f"teleoperator '{pilot.name}' gives {sorted(gives)}, but robot '{robot.name}' takes "
             f"{sorted(takes)}: choose a teleoperator made for this robot"
         )
-
-
-def _vector(names: list[str]) -> dict[str, Any]:
-    return {"dtype": "float32", "shape": (len(names),), "names": list(names)}
-
-
-def _scalar(dtype: str) -> dict[str, Any]:
-    return {"dtype": dtype, "shape": (1,), "names": None}

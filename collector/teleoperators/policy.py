@@ -1,0 +1,347 @@
+"""The pilot `policy`: flies any lerobot policy, from a folder or the Hub, as one more teleoperator.
+
+It knows the policy only through lerobot's `PreTrainedPolicy` and its processors; packages that register
+further policies are named in the config and loaded by lerobot's own plugin loader.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from lerobot.teleoperators.config import TeleoperatorConfig
+from lerobot.teleoperators.teleoperator import Teleoperator
+
+from collector.errors import DataError, DeviceError, HubError, MismatchError, UsageError
+
+STATE, ENVIRONMENT_STATE, ACTION = "observation.state", "observation.environment_state", "action"
+IMAGE_PREFIX = "observation.images."
+
+
+@TeleoperatorConfig.register_subclass("policy")
+@dataclass(kw_only=True)
+class PolicyConfig(TeleoperatorConfig):
+    """Settings of `--teleop.type=policy`."""
+
+    # Folder of a checkpoint (its pretrained_model), or name on the Hub
+    path: str = ""
+    # Tag, branch or commit on the Hub
+    revision: str | None = None
+    # Device that runs the network: cpu, cuda or mps; default: the one it was trained on where present
+    device: str | None = None
+    # Packages that register policies beyond lerobot's own
+    packages: list[str] = field(default_factory=lambda: ["training.policies"])
+    # Actions flown of each predicted chunk; default: as trained
+    n_action_steps: int | None = None
+
+
+class Policy(Teleoperator):
+    """A lerobot policy behind lerobot's teleoperator interface."""
+
+    config_class = PolicyConfig
+    name = "policy"
+
+    def __init__(self, config: PolicyConfig) -> None:
+        """Find the checkpoint and read what it sees and does; the network itself is loaded by `connect`.
+
+        Raises:
+            UsageError: If no path is given.
+            DataError: If the path holds no policy.
+            HubError: If the Hub cannot give it.
+        """
+        super().__init__(config)
+        self.config = config
+        self.folder, self.commit = find_policy(config.path, config.revision)
+        self.settings: dict[str, Any] = json.loads((self.folder / "config.json").read_text())
+        self._policy: Any = None
+        self._observation: dict[str, Any] = {}
+
+    @functools.cached_property
+    def inputs(self) -> dict[str, int]:
+        """Length of each low-dimensional input by feature name; cameras are not among them."""
+        return {
+            key: int(feature["shape"][0])
+            for key, feature in (self.settings.get("input_features") or {}).items()
+            if feature["type"] != "VISUAL"
+        }
+
+    @functools.cached_property
+    def cameras(self) -> list[str]:
+        """Names of the cameras that the policy sees, without lerobot's prefix."""
+        features = self.settings.get("input_features") or {}
+        return [key.removeprefix(IMAGE_PREFIX) for key, ft in features.items() if ft["type"] == "VISUAL"]
+
+    @functools.cached_property
+    def fps(self) -> int | None:
+        """Control rate that the policy was trained at [Hz], where its checkpoint says."""
+        if self.settings.get("fps"):
+            return int(self.settings["fps"])
+        try:
+            record = json.loads((self.folder / "train_config.json").read_text())
+            return int(record["run"]["dataset"]["fps"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None  # a checkpoint of plain lerobot does not say
+
+    @property
+    def action_features(self) -> dict[str, type]:
+        """Names of the actions, in the policy's order; numbers where the checkpoint does not name them."""
+        n = int((self.settings.get("output_features") or {}).get(ACTION, {}).get("shape", [0])[0])
+        names = self.settings.get("action_feature_names") or self.settings.get("state_feature_names")
+        if not names or len(names) != n:
+            names = [str(i) for i in range(n)]
+        return dict.fromkeys(names, float)
+
+    @property
+    def feedback_features(self) -> dict[str, type]:
+        """Nothing: a policy feels no forces."""
+        return {}
+
+    def check_robot(self, robot: Any) -> None:
+        """Compare what the policy sees and does with what a robot shows and takes.
+
+        Args:
+            robot: A lerobot `Robot`, connected or not; where it has a `task`, that gives the scene's state.
+
+        Raises:
+            MismatchError: If they do not fit, naming every difference.
+        """
+        wrong = []
+        shown = [name for name, kind in robot.observation_features.items() if not isinstance(kind, tuple)]
+        wrong += _differences(
+            "state", self.settings.get("state_feature_names"), shown, self.inputs.get(STATE)
+        )
+        if ENVIRONMENT_STATE in self.inputs:
+            task = getattr(robot, "task", None)
+            known = list(getattr(task, "environment_state_names", None) or [])
+            names = self.settings.get("environment_state_names")
+            wrong += _differences("environment_state", names, known, self.inputs[ENVIRONMENT_STATE])
+        taken = list(robot.action_features)
+        names = self.settings.get("action_feature_names")
+        wrong += _differences("action", names, taken, len(self.action_features))
+        pictures = [name for name, kind in robot.observation_features.items() if isinstance(kind, tuple)]
+        missing = [name for name in self.cameras if name not in pictures]
+        if missing:
+            wrong.append(
+                f"cameras: the policy sees {', '.join(missing)}, "
+                f"the robot has {', '.join(pictures) or 'none'}"
+            )
+        if wrong:
+            raise MismatchError(
+                f"policy '{self.config.path}' does not fit the robot '{robot.name}': {'; '.join(wrong)}: "
+                "fly it on the robot it was trained on, or train it anew"
+            )
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the network is loaded."""
+        return self._policy is not None
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Always: there is nothing to calibrate."""
+        return True
+
+    def calibrate(self) -> None:
+        """Do nothing."""
+
+    def configure(self) -> None:
+        """Do nothing."""
+
+    def connect(self, calibrate: bool = True) -> None:
+        """Load the network and its processors.
+
+        Raises:
+            UsageError: If its type is unknown, or a setting does not fit it.
+            DataError: If the checkpoint is damaged.
+        """
+        import torch
+        from lerobot.configs import PreTrainedConfig
+        from lerobot.configs.parser import PluginLoadError, load_plugin
+        from lerobot.policies.factory import get_policy_class, make_pre_post_processors
+
+        try:
+            for package in self.config.packages:
+                load_plugin(package)
+        except PluginLoadError as error:
+            raise UsageError(f"--teleop.packages: {' '.join(str(error).split())}") from error
+        kind = self.settings.get("type")
+        if kind not in PreTrainedConfig.get_known_choices():
+            raise UsageError(
+                f"'{self.config.path}' is a policy of type '{kind}', which nothing installed provides: "
+                "name its package with --teleop.packages"
+            )
+        overrides = [] if self.config.device is None else [f"--device={self.config.device}"]
+        if self.config.n_action_steps is not None:
+            overrides.append(f"--n_action_steps={self.config.n_action_steps}")
+        try:
+            config = PreTrainedConfig.from_pretrained(self.folder, cli_overrides=overrides)
+            config.pretrained_path = self.folder
+            policy = get_policy_class(config.type).from_pretrained(self.folder, config=config)
+            device = str(config.device)
+            self._before, self._after = make_pre_post_processors(
+                config,
+                pretrained_path=str(self.folder),
+                preprocessor_overrides={"device_processor": {"device": device}},
+            )
+        except (Exception, SystemExit) as error:
+            reason = " ".join(str(error).split())
+            raise DataError(
+                f"policy '{self.config.path}' cannot be loaded ({type(error).__name__}: {reason}): "
+                "check the checkpoint and the settings given for it"
+            ) from error
+        self._torch, self._device, self._policy = torch, device, policy.eval()
+        self.reset(0)
+
+    def disconnect(self) -> None:
+        """Free the network."""
+        self._policy = None
+
+    def reset(self, seed: int) -> None:
+        """Begin an episode: forget queued actions, and seed what the policy samples.
+
+        Raises:
+            DeviceError: If `connect` was not called.
+        """
+        if self._policy is None:
+            raise DeviceError("the pilot 'policy' is not connected: call connect() first")
+        # Policies of lerobot draw from torch's global generator, so that is the one to seed.
+        self._torch.manual_seed(seed)
+        self._policy.reset()
+        self._before.reset()
+        self._after.reset()
+        self._observation = {}
+
+    def set_control_period(self, dt_s: float) -> None:
+        """Take note of nothing: a policy flies at the rate that it was trained at."""
+
+    def observe(self, observation: dict[str, Any]) -> None:
+        """Take the robot's observation of this tick.
+
+        Args:
+            observation: Joints by name; cameras uint8, (height, width, 3); `environment_state` float32, (n,).
+
+        Raises:
+            MismatchError: If it lacks what the policy sees.
+        """
+        torch = self._torch
+        batch: dict[str, Any] = {}
+        for key, length in self.inputs.items():
+            values = self._vector(key, observation)
+            if len(values) != length:
+                raise MismatchError(
+                    f"policy '{self.config.path}' was trained on {length} entries of {key}, "
+                    f"the robot shows {len(values)}: fly it on the robot it was trained on"
+                )
+            batch[key] = torch.from_numpy(values)[None]
+        for camera in self.cameras:
+            if camera not in observation:
+                raise MismatchError(
+                    f"policy '{self.config.path}' sees the camera '{camera}', "
+                    "which the robot does not show: add it"
+                )
+            image = torch.from_numpy(np.ascontiguousarray(observation[camera]))
+            batch[IMAGE_PREFIX + camera] = (image.permute(2, 0, 1).float() / 255)[None]
+        batch["task"] = str(observation.get("task", ""))
+        self._observation = batch
+
+    def _vector(self, key: str, observation: dict[str, Any]) -> np.ndarray:
+        """Return one low-dimensional input, float32, (n,), in the policy's order of names."""
+        if key == ENVIRONMENT_STATE:
+            if "environment_state" not in observation:
+                raise MismatchError(
+                    f"policy '{self.config.path}' sees the scene's state, which only a simulation knows: "
+                    "train one on observation.state or images for a real robot"
+                )
+            return np.asarray(observation["environment_state"], dtype=np.float32)
+        names = self.settings.get("state_feature_names")
+        if not names:
+            names = [k for k, v in observation.items() if isinstance(v, (int, float, np.floating))]
+        missing = [name for name in names if name not in observation]
+        if missing:
+            raise MismatchError(
+                f"policy '{self.config.path}' sees {', '.join(missing)}, which the robot does not show: "
+                "fly it on the robot it was trained on"
+            )
+        return np.array([observation[name] for name in names], dtype=np.float32)
+
+    def get_action(self) -> dict[str, float]:
+        """Return the policy's action for the observation last given, by name, in the robot's units.
+
+        Raises:
+            DeviceError: If there is no observation yet.
+        """
+        if not self._observation:
+            raise DeviceError(
+                "the pilot 'policy' has seen nothing yet: it needs observe() before get_action()"
+            )
+        with self._torch.inference_mode():
+            action = self._policy.select_action(self._before(dict(self._observation)))
+            values = self._after(action).squeeze(0).tolist()
+        return dict(zip(self.action_features, values, strict=True))
+
+    def send_feedback(self, feedback: dict[str, Any]) -> None:
+        """Do nothing: a policy feels no forces."""
+
+
+def find_policy(path: str, revision: str | None = None) -> tuple[Path, str | None]:
+    """Find a policy in a folder (a run's folder means its last checkpoint), or pull it from the Hub.
+
+    Returns:
+        Its folder, and its commit where it came from the Hub.
+
+    Raises:
+        UsageError: If no path is given.
+        DataError: If a local folder holds no policy.
+        HubError: If the path is neither a folder nor on the Hub.
+    """
+    if not path:
+        raise UsageError("which policy? give its folder or its name on the Hub as .path=")
+    local = Path(path).expanduser()
+    if local.is_dir():
+        for folder in (
+            local,
+            local / "pretrained_model",
+            local / "checkpoints" / "last" / "pretrained_model",
+        ):
+            if (folder / "config.json").is_file():
+                return folder, None
+        raise DataError(
+            f"{local} holds no policy (no config.json): give the folder 'pretrained_model' of a checkpoint"
+        )
+    if local.exists() or path.count("/") != 1 or path.startswith((".", "/", "~")):
+        raise DataError(
+            f"'{path}' is neither a folder with a policy nor a name on the Hub (user/name): check it"
+        )
+    from collector.hub.client import pull, resolve_revision
+
+    try:
+        commit = resolve_revision(path, repo_type="model", revision=revision)
+        folder = pull(path, repo_type="model", revision=commit)
+    except HubError as error:
+        raise HubError(f"no folder '{path}', and from the Hub: {error}") from error
+    if not (folder / "config.json").is_file():
+        raise DataError(f"'{path}' on the Hub holds no policy (no config.json)")
+    return folder, commit
+
+
+def _differences(what: str, trained: list[str] | None, offered: list[str], length: int | None) -> list[str]:
+    """Say how the names (or, where unnamed, the number) of one vector differ; [] where they fit."""
+    if length is None:
+        return []
+    if not trained:
+        if length == len(offered):
+            return []
+        return [f"{what}: the policy has {length} entries, the robot {len(offered)}"]
+    lacking = [name for name in trained if name not in offered]
+    # An observed vector may be a choice of what the robot shows, but an action must be whole.
+    extra = [name for name in offered if name not in trained] if what == "action" else []
+    parts = []
+    if lacking:
+        parts.append(f"the robot lacks {', '.join(lacking)}")
+    if extra:
+        parts.append(f"the policy does not know {', '.join(extra)}")
+    return [f"{what}: {' and '.join(parts)}"] if parts else []

@@ -1,0 +1,103 @@
+"""The flags of `demodeck train`, as lerobot names them, and the record that a run's checkpoints carry."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lerobot.configs import PreTrainedConfig
+
+from collector.errors import DataError, UsageError
+
+TRAIN_CONFIG_FILE = "train_config.json"
+
+
+@dataclass
+class DatasetSource:
+    """Where the flights come from and which of them are used."""
+
+    # Name on the Hub, as user/name
+    repo_id: str | None = None
+    # Folder of a local dataset; without it the dataset is pulled from the Hub
+    root: Path | None = None
+    # Tag, branch or commit on the Hub (default: the tag v3.0); the commit it means is recorded
+    revision: str | None = None
+    # SQL condition over the episodes, such as: verdict = 'keep' and success
+    filter: str | None = None
+
+
+@dataclass
+class TrainConfig:
+    """Settings of one training run."""
+
+    dataset: DatasetSource = field(default_factory=DatasetSource)
+    policy: PreTrainedConfig | None = None
+    # Folder of the run (default: outputs/train/<date>/<time>_<policy>)
+    output_dir: Path | None = None
+    # Go on from the last checkpoint in output_dir
+    resume: bool = False
+    # Seed of the weights, the order of the batches and all noise
+    seed: int = 1000
+    # Gradient steps
+    steps: int = 8000
+    # Windows a gradient step
+    batch_size: int = 256
+    # Decay of the averaged weights, which are the ones that fly; 0 flies the raw ones
+    ema_decay: float = 0.995
+    # Steps between two progress lines
+    log_freq: int = 500
+    # Steps between two checkpoints; 0 saves at the end only
+    save_freq: int = 2000
+    # Threads of the processor; 0 takes OMP_NUM_THREADS, or else all cores up to 4
+    num_threads: int = 0
+    # Print the summary as JSON
+    json: bool = False
+
+    def validate(self) -> None:
+        """Check what no type can say.
+
+        Raises:
+            UsageError: If a flag is missing or out of range.
+        """
+        if self.policy is None:
+            raise UsageError(
+                "--policy.type is missing: give --policy.type=bc or --policy.type=action_diffusion"
+            )
+        if self.dataset.root is None and self.dataset.repo_id is None:
+            raise UsageError(
+                "no data: give --dataset.repo_id=USER/NAME, or --dataset.root=FOLDER for a local one"
+            )
+        for name, least in (("steps", 1), ("batch_size", 1), ("log_freq", 1), ("save_freq", 0), ("seed", 0)):
+            if getattr(self, name) < least:
+                raise UsageError(f"--{name}={getattr(self, name)}: it must be at least {least}")
+        if not 0 <= self.ema_decay < 1:
+            raise UsageError(f"--ema_decay={self.ema_decay}: it must be at least 0 and below 1")
+
+
+def encode(config: TrainConfig) -> dict[str, Any]:
+    """Return the config as JSON values, as lerobot's own train_config.json holds its config."""
+    import draccus
+
+    return draccus.encode(config)
+
+
+def load_record(checkpoint: Path) -> dict[str, Any]:
+    """Read a checkpoint's `train_config.json`: the run's flags, and under `run` its data's origin.
+
+    Args:
+        checkpoint: A `pretrained_model` folder.
+
+    Raises:
+        DataError: If there is none or it is not JSON.
+    """
+    path = checkpoint / TRAIN_CONFIG_FILE
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        raise DataError(
+            f"{checkpoint} holds no {TRAIN_CONFIG_FILE}: it is no checkpoint of demodeck"
+        ) from None
+    except ValueError as error:
+        raise DataError(f"{path} is damaged ({error}): use an earlier checkpoint") from None

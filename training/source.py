@@ -1,0 +1,110 @@
+"""From the flags `--dataset.*` to opened flights, with the exact revision and episodes on record."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from collector.dataset.reader import Dataset
+from collector.dataset.select import select_episodes
+
+from collector.errors import DataError, HubError, UsageError
+from training.config import DatasetSource
+from training.data import EpisodeFrames
+
+DEFAULT_REVISION = "v3.0"  # the tag by which lerobot finds a dataset of this format
+LOW_DIM_FILES = ["meta/**", "data/**", "curation/**"]  # all but the videos
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What a policy was trained on, as recorded in its train_config.json and its card.
+
+    Attributes:
+        repo_id: Name on the Hub, or None.
+        root: The local folder, or None where it came from the Hub.
+        revision: Commit on the Hub, or None for a local folder.
+        filter: The SQL condition, or None for all episodes.
+        episodes: The chosen episodes.
+        episodes_sha256: Hash of that list and of each episode's length.
+        n_frames: Frames in them.
+        fps: Control rate [Hz].
+        robot_type: The robot that flew them, as the dataset names it.
+    """
+
+    repo_id: str | None
+    root: str | None
+    revision: str | None
+    filter: str | None
+    episodes: list[int]
+    episodes_sha256: str
+    n_frames: int
+    fps: int
+    robot_type: str | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return asdict(self)
+
+
+def open_source(source: DatasetSource) -> tuple[Dataset, Provenance]:
+    """Find or pull the dataset and choose its episodes.
+
+    Raises:
+        UsageError: If the filter is not SQL or matches nothing.
+        DataError: If the dataset is missing, damaged or of another version.
+        HubError: If the Hub cannot give it.
+    """
+    revision = None
+    if source.root is not None:
+        if source.revision is not None:
+            raise UsageError(
+                "--dataset.revision belongs to the Hub: leave it out, or leave --dataset.root out"
+            )
+        root = Path(source.root)
+    else:
+        root, revision = _pull(source)
+    dataset = Dataset.open(root)
+    episodes = [int(episode) for episode in select_episodes(dataset, source.filter)]
+    lengths = [int(length) for length in dataset.lengths(episodes)]
+    if sum(lengths) == 0:
+        raise DataError(f"{root} has no frames in the chosen episodes: record some first")
+    digest = hashlib.sha256(repr(list(zip(episodes, lengths, strict=True))).encode()).hexdigest()
+    provenance = Provenance(
+        repo_id=source.repo_id,
+        root=None if source.root is None else str(root),
+        revision=revision,
+        filter=source.filter,
+        episodes=episodes,
+        episodes_sha256=digest,
+        n_frames=sum(lengths),
+        fps=int(dataset.fps),
+        robot_type=dataset.info.get("robot_type"),
+    )
+    return dataset, provenance
+
+
+def _pull(source: DatasetSource) -> tuple[Path, str]:
+    from collector.hub.client import pull, resolve_revision
+
+    assert source.repo_id is not None  # TrainConfig.validate
+    wanted = source.revision or DEFAULT_REVISION
+    try:
+        commit = resolve_revision(source.repo_id, repo_type="dataset", revision=wanted)
+        return pull(
+            source.repo_id, repo_type="dataset", revision=commit, allow_patterns=LOW_DIM_FILES
+        ), commit
+    except HubError as error:
+        raise HubError(f"{error} (for a dataset in a folder: --dataset.root=FOLDER)") from error
+
+
+def load_frames(dataset: Dataset, episodes: list[int], deltas: dict[str, list[int] | None]) -> EpisodeFrames:
+    """Read the columns named by `deltas` of the chosen episodes into memory.
+
+    Raises:
+        DataError: If a column holds NaN or infinity.
+    """
+    columns = dataset.columns(list(deltas), episodes)
+    return EpisodeFrames.of(columns, dataset.lengths(episodes), deltas)

@@ -1,0 +1,118 @@
+"""A pilot that does nothing: it keeps the arm where it first saw it. What any policy must beat."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from lerobot.teleoperators.config import TeleoperatorConfig
+from lerobot.teleoperators.teleoperator import Teleoperator
+from lerobot.utils.decorators import check_if_already_connected, check_if_not_connected
+
+from collector.errors import DeviceError, UsageError
+from collector.robots.sim_so101.joints import JOINTS
+
+
+@TeleoperatorConfig.register_subclass("hold")
+@dataclass(kw_only=True)
+class HoldConfig(TeleoperatorConfig):
+    """The pilot that holds still (`--teleop.type=hold`).
+
+    Raises:
+        UsageError: If there is no joint to hold.
+    """
+
+    # The joints to hold, as the robot names them (without `.pos`).
+    joints: list[str] = field(default_factory=lambda: list(JOINTS))
+
+    def __post_init__(self) -> None:
+        if not self.joints:
+            raise UsageError("--teleop.joints=[] leaves nothing to hold: name at least one joint")
+
+
+class Hold(Teleoperator):
+    """Asks for the joint positions of the episode's first observation, for ever; it never ends an episode."""
+
+    config_class = HoldConfig
+    name = "hold"
+
+    def __init__(self, config: HoldConfig) -> None:
+        super().__init__(config)
+        self.config = config
+        self._connected = False
+        self._first: dict[str, float] | None = None
+
+    @property
+    def action_features(self) -> dict[str, type]:
+        return {f"{joint}.pos": float for joint in self.config.joints}
+
+    @property
+    def feedback_features(self) -> dict[str, type]:
+        return {}
+
+    @property
+    def is_connected(self) -> bool:
+        return self._connected
+
+    @property
+    def is_calibrated(self) -> bool:
+        return True
+
+    def calibrate(self) -> None:
+        """Nothing to do."""
+
+    def configure(self) -> None:
+        """Nothing to do."""
+
+    def send_feedback(self, feedback: dict[str, Any]) -> None:
+        """Nothing to feel."""
+
+    @check_if_already_connected
+    def connect(self, calibrate: bool = True) -> None:
+        """Begin.
+
+        Raises:
+            DeviceAlreadyConnectedError: If it is connected.
+        """
+        self._connected = True
+
+    @check_if_not_connected
+    def disconnect(self) -> None:
+        """End.
+
+        Raises:
+            DeviceNotConnectedError: If it is not connected.
+        """
+        self._connected = False
+        self._first = None
+
+    def reset(self, seed: int) -> None:
+        """Begin an episode: hold what is observed next. The seed does not matter."""
+        self._first = None
+
+    def observe(self, observation: dict[str, Any]) -> None:
+        """Remember the joints of the episode's first observation.
+
+        Raises:
+            DeviceError: If the robot has not one of the joints.
+        """
+        if self._first is not None:
+            return
+        for key in self.action_features:
+            if key not in observation:
+                raise DeviceError(
+                    f"hold cannot see '{key}': name this robot's joints by --teleop.joints=[...]"
+                )
+        self._first = {key: float(observation[key]) for key in self.action_features}
+
+    @check_if_not_connected
+    def get_action(self) -> dict[str, float]:
+        """Return the held positions, in the robot's units.
+
+        Raises:
+            DeviceNotConnectedError: If it is not connected.
+            DeviceError: If nothing was observed yet.
+        """
+        if self._first is None:
+            raise DeviceError("hold has observed nothing to hold: call observe() before get_action()")
+        return dict(self._first)

@@ -32,8 +32,8 @@ class Limits:
 def limits(rule: Rule, scores: np.ndarray) -> Limits | None:
     """Return the rule's limits for these scores (n,), NaN where an episode could not be evaluated.
 
-    Robust z is (x - median) / max(1.4826 MAD, rel |median|, floor), of the logarithm if `rule.log`; its limits
-    are given back in the score's own unit, so that messages say them. None: too few episodes to compare with.
+    Robust z is (x - median) / max(1.4826 MAD, rel |median|, floor), of the logarithm if `rule.log`; its
+    limits are given back in the score's own unit, so that messages say them. None: too few episodes.
     """
     known = scores[np.isfinite(scores)]
     median = float(np.median(known)) if len(known) else np.nan

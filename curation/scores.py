@@ -1,8 +1,8 @@
-"""Run the checks over a dataset: measure every episode, judge all of them, store scores and findings."""
+"""Run the checks over episodes in memory: build the reference, measure every episode, judge all of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -110,13 +110,8 @@ def score_episodes(
     state_names: Sequence[str] = (),
     action_names: Sequence[str] = (),
     checks: Sequence[Check] = CHECKS,
-    progress: Callable[[int, int], None] | None = None,
 ) -> Scoring:
     """Run the checks over episodes in memory."""
     reference = reference_of(episodes, state_names, action_names)
-    measures = []
-    for i, episode in enumerate(episodes):
-        measures.append(measure_episode(episode, reference, checks))
-        if progress:
-            progress(i + 1, len(episodes))
+    measures = [measure_episode(episode, reference, checks) for episode in episodes]
     return judge_all([e.index for e in episodes], [len(e) for e in episodes], measures, reference, checks)

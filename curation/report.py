@@ -1,0 +1,128 @@
+"""What the checks found, as text and as JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from collector.dataset.reader import Dataset
+from curation.checks.registry import CHECKS
+from curation.scores import Scoring
+from curation.show import episode_list, table
+
+
+def _by_check(scoring: Scoring, name: str, severity: str) -> list[int]:
+    return sorted({f.episode_index for f in scoring.findings if (f.check, f.severity) == (name, severity)})
+
+
+def _reason(scoring: Scoring, name: str) -> str:
+    """Why a check was evaluated nowhere; empty where it was evaluated somewhere."""
+    reasons = scoring.skipped[name]
+    return reasons[0] if reasons and all(reasons) else ""
+
+
+def summary(dataset: Dataset, scoring: Scoring) -> str:
+    """Return the table of checks with a finding, then which were silent and which could not be evaluated."""
+    about = {check.name: check.about for check in CHECKS}
+    rows, silent, skipped = [], [], []
+    for name in scoring.scores:
+        faults, warns = _by_check(scoring, name, "fault"), _by_check(scoring, name, "warn")
+        reason = _reason(scoring, name)
+        if reason:
+            skipped.append(f"{name} ({reason})")
+        elif faults or warns:
+            rows.append((name, len(faults), len(warns), episode_list(faults or warns, 5), about[name]))
+        else:
+            silent.append(name)
+    lines = [table(("check", "faults", "warnings", "episodes", "what it finds"), rows)] if rows else []
+    if silent:
+        lines.append(f"nothing found: {', '.join(silent)}")
+    if skipped:
+        lines.append(f"not evaluated: {'; '.join(skipped)}")
+    faulty = len(scoring.faulty())
+    warned = len({f.episode_index for f in scoring.findings} - set(scoring.faulty()))
+    lines.append(
+        f"{len(scoring.episodes)} episodes: {faulty} with faults, {warned} with warnings only "
+        f"(stored in {dataset.root / 'curation'})"
+    )
+    return "\n".join(lines)
+
+
+def explanation(scoring: Scoring, episode: int) -> str:
+    """Return every score of one episode with the set's median and limits, then its findings."""
+    at = scoring.episodes.index(episode)
+    units = {check.name: check.unit for check in CHECKS}
+    rows = []
+    for name, scores in scoring.scores.items():
+        limits, reason = scoring.limits[name], scoring.skipped[name][at]
+        state = next(
+            (f.severity for f in scoring.findings if (f.episode_index, f.check) == (episode, name)), "ok"
+        )
+        rows.append(
+            (
+                name,
+                None if np.isnan(scores[at]) else float(scores[at]),
+                None if limits is None or np.isnan(limits.median) else limits.median,
+                None if limits is None else _known(limits.warn_high, limits.warn_low),
+                None if limits is None else _known(limits.fault_high, limits.fault_low),
+                units[name],
+                reason if reason else state,
+            )
+        )
+    text = table(("check", "score", "usual", "warns at", "fault at", "unit", "state"), rows)
+    found = [
+        f"  {f.severity}, frames {f.from_frame}-{max(f.from_frame, f.to_frame - 1)}: {f.message}"
+        for f in scoring.findings
+        if f.episode_index == episode
+    ]
+    return "\n".join([f"episode {episode}, {scoring.lengths[at]} frames", text, *found])
+
+
+def _known(high: float, low: float) -> float | None:
+    return next((float(x) for x in (high, low) if not np.isnan(x)), None)
+
+
+def _number(value: float) -> float | None:
+    # JSON has neither NaN nor infinity.
+    return float(value) if np.isfinite(value) else None
+
+
+def result_as_json(
+    dataset: Dataset, scoring: Scoring, dropped: dict[int, str] | None, asked: list[int]
+) -> dict[str, Any]:
+    """Return the result for machines; `episodes` has the scores of the episodes that were asked for."""
+    result: dict[str, Any] = {
+        "dataset": str(dataset.root),
+        "num_episodes": len(scoring.episodes),
+        "checks": {
+            name: {
+                "faults": _by_check(scoring, name, "fault"),
+                "warnings": _by_check(scoring, name, "warn"),
+                "not_evaluated": _reason(scoring, name) or None,
+            }
+            for name in scoring.scores
+        },
+        "faulty": sorted(scoring.faulty()),
+        "findings": [
+            {
+                "episode": f.episode_index,
+                "check": f.check,
+                "severity": f.severity,
+                "from_frame": f.from_frame,
+                "to_frame": f.to_frame,
+                "value": _number(f.value),
+                "limit": f.limit,
+                "message": f.message,
+            }
+            for f in scoring.findings
+        ],
+    }
+    if asked:
+        result["scores"] = {
+            str(e): {n: _number(s[scoring.episodes.index(e)]) for n, s in scoring.scores.items()}
+            for e in asked
+        }
+    if dropped is not None:
+        result["dropped"] = {str(episode): reason for episode, reason in dropped.items()}
+    return result

@@ -1,0 +1,236 @@
+"""Score a dataset on disk: read, measure in parallel where it pays, judge, and store the result beside it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
+from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC, datetime
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from collector.dataset.reader import Dataset
+from curation.checks.base import Check, Episode, Measure
+from curation.checks.reference import Reference
+from curation.checks.registry import CHECKS
+from curation.scores import ENOUGH_FRAMES, Scoring, judge_all, measure_episode, reference_of
+from curation.video_pass import video_series
+
+Progress = Callable[[str, int, int], None]
+Video = dict[int, dict[str, dict[str, np.ndarray]]]
+
+FRAMES_WORTH_A_POOL = 200_000
+"""Below this, starting processes costs more than the checks (about 50,000 frames a second on one core)."""
+_BLOCK = 16
+_INDEX_COLUMNS = ("timestamp", "frame_index", "episode_index", "index", "task_index")
+
+
+def score_dataset(
+    dataset: Dataset, video: bool = False, progress: Progress | None = None, jobs: int | None = None
+) -> Scoring:
+    """Run all checks over a dataset.
+
+    Args:
+        dataset: The dataset.
+        video: Decode the cameras too.
+        progress: Called with the phase's name, episodes done, and their number.
+        jobs: Processes; by default as many as cores where the work is worth it, else none.
+
+    Raises:
+        DataError: If the dataset cannot be read.
+    """
+    say: Progress = progress or (lambda phase, done, total: None)
+    episodes = list(range(dataset.num_episodes))
+    lengths = [int(n) for n in dataset.lengths()]
+    checks = [c for c in CHECKS if video or not c.video]
+    if jobs is None:
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        jobs = cores if video or sum(lengths) > FRAMES_WORTH_A_POOL else 1
+    blocks = [
+        episodes[i : i + (1 if video else _BLOCK)] for i in range(0, len(episodes), 1 if video else _BLOCK)
+    ]
+    with _pool(jobs) as pool:
+        series: Video = {}
+        if video:
+            parts = _each(
+                pool, _look, [(dataset.root, block) for block in blocks], "video", len(episodes), say
+            )
+            series = {episode: found for part in parts for episode, found in part.items()}
+        reference = _reference(dataset, lengths, series)
+        jobs_args = [
+            (
+                dataset.root,
+                block,
+                reference,
+                [c.name for c in checks],
+                {e: series[e] for e in block if e in series},
+            )
+            for block in blocks
+        ]
+        parts = _each(pool, _measure, jobs_args, "checks", len(episodes), say)
+    measures: list[list[Measure]] = [row for part in parts for row in part]
+    return judge_all(episodes, lengths, measures, reference, checks)
+
+
+def _pool(jobs: int) -> AbstractContextManager[Executor | None]:
+    # Spawned, not forked: the parent has Arrow's threads. Ctrl-C is the parent's business alone.
+    if jobs < 2:
+        return nullcontext(None)
+    return ProcessPoolExecutor(jobs, get_context("spawn"), signal.signal, (signal.SIGINT, signal.SIG_IGN))
+
+
+def _each(
+    pool: Executor | None,
+    function: Callable,
+    arguments: Sequence[tuple],
+    phase: str,
+    total: int,
+    say: Progress,
+) -> list:
+    """Call `function` on each argument tuple (whose second entry is a block of episodes), in order."""
+    results: list = [None] * len(arguments)
+    done = 0
+    if pool is None:
+        for i, args in enumerate(arguments):
+            results[i] = function(*args)
+            done += len(args[1])
+            say(phase, done, total)
+        return results
+    futures = {pool.submit(function, *args): i for i, args in enumerate(arguments)}
+    try:
+        for future in as_completed(futures):
+            i = futures[future]
+            results[i] = future.result()
+            done += len(arguments[i][1])
+            say(phase, done, total)
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    return results
+
+
+def _columns_to_read(dataset: Dataset) -> list[str]:
+    return [
+        name
+        for name, spec in dataset.features.items()
+        if spec["dtype"] not in ("video", "image", "string") and name not in _INDEX_COLUMNS
+    ]
+
+
+def read_episodes(dataset: Dataset, indices: Sequence[int], video: Video | None = None) -> list[Episode]:
+    """Read episodes with all their numeric columns.
+
+    Raises:
+        DataError: If the dataset cannot be read.
+    """
+    if not indices:
+        return []
+    columns = dataset.columns(_columns_to_read(dataset), list(indices))
+    ends = np.cumsum([int(n) for n in dataset.lengths(list(indices))])
+    starts = np.concatenate([[0], ends[:-1]])
+    return [
+        Episode.of(i, dataset.fps, {k: v[a:b] for k, v in columns.items()}, (video or {}).get(i))
+        for i, a, b in zip(indices, starts, ends)
+    ]
+
+
+def _reference(dataset: Dataset, lengths: list[int], video: Video) -> Reference:
+    step = max(1, -(-sum(lengths) // ENOUGH_FRAMES))
+    chosen = list(range(0, dataset.num_episodes, step))
+    return reference_of(
+        read_episodes(dataset, chosen, video), _names(dataset, "observation.state"), _names(dataset, "action")
+    )
+
+
+def _names(dataset: Dataset, column: str) -> list[str]:
+    names = (dataset.features.get(column) or {}).get("names")
+    if isinstance(names, dict):  # older lerobot: {"motors": [...]}
+        names = [name for group in names.values() for name in group]
+    return [str(name) for name in names or []]
+
+
+def _measure(
+    root: Path, block: list[int], reference: Reference, names: list[str], video: Video
+) -> list[list[Measure]]:
+    checks: list[Check] = [c for c in CHECKS if c.name in names]
+    episodes = read_episodes(Dataset.open(root), block, video)
+    return [measure_episode(episode, reference, checks) for episode in episodes]
+
+
+def _look(root: Path, block: list[int]) -> Video:
+    dataset = Dataset.open(root)
+    return {
+        i: {camera: video_series(dataset.frames(i, camera)) for camera in dataset.camera_keys} for i in block
+    }
+
+
+def store(root: Path, scoring: Scoring, video: bool) -> None:
+    """Write `curation/scores.parquet` and `curation/findings.parquet` below `root`, each atomically.
+
+    Scores have one row per episode and check: `episode_index`, `check`, `score` (null where not evaluated),
+    `state` ("ok", "warn", "fault", "skipped") and `note` (why it was skipped).
+    """
+    import pyarrow as pa
+
+    worst = {(f.episode_index, f.check): f.severity for f in reversed(scoring.findings)}
+    rows: dict[str, list] = {"episode_index": [], "check": [], "score": [], "state": [], "note": []}
+    for name, scores in scoring.scores.items():
+        for episode, score, reason in zip(scoring.episodes, scores, scoring.skipped[name]):
+            rows["episode_index"].append(episode)
+            rows["check"].append(name)
+            rows["score"].append(None if np.isnan(score) else float(score))
+            rows["state"].append("skipped" if reason else worst.get((episode, name), "ok"))
+            rows["note"].append(reason or None)
+    schema = pa.schema(
+        [
+            ("episode_index", pa.int64()),
+            ("check", pa.string()),
+            ("score", pa.float64()),
+            ("state", pa.string()),
+            ("note", pa.string()),
+        ],
+        metadata={"demodeck": json.dumps(_about(scoring, video))},
+    )
+    _write(pa.table(rows, schema=schema), root / "curation" / "scores.parquet")
+    fields = [
+        ("episode_index", pa.int64()),
+        ("check", pa.string()),
+        ("severity", pa.string()),
+        ("from_frame", pa.int64()),
+        ("to_frame", pa.int64()),
+        ("value", pa.float64()),
+        ("limit", pa.float64()),
+        ("message", pa.string()),
+    ]
+    found = {name: [getattr(f, name) for f in scoring.findings] for name, _ in fields}
+    _write(pa.table(found, schema=pa.schema(fields)), root / "curation" / "findings.parquet")
+
+
+def _about(scoring: Scoring, video: bool) -> dict:
+    return {
+        "scored_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "episodes": len(scoring.episodes),
+        "frames": sum(scoring.lengths),
+        "video": video,
+    }
+
+
+def _write(table: Any, path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    path.parent.mkdir(exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with temporary.open("wb") as sink:
+            pq.write_table(table, sink)
+            sink.flush()
+            os.fsync(sink.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

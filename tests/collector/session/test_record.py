@@ -1,0 +1,234 @@
+"""`demodeck record` as a user runs it: what plain lerobot reads back is what was flown, and faults lose nothing."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from collector.dataset.journal import list_journals
+from collector.dataset.reader import Dataset
+
+FPS = 15
+SIZE = 64
+
+# Reads a dataset with plain lerobot and writes every column and picture of it to one file.
+LEROBOT_DUMP = """
+import sys, numpy as np
+from lerobot.datasets.lerobot_dataset import LeRobotDataset
+dataset = LeRobotDataset("local/x", root=sys.argv[1], video_backend="pyav")
+items = [dataset[i] for i in range(len(dataset))]
+keys = [k for k in items[0] if k != "task"]
+np.savez(sys.argv[2], task=[i["task"] for i in items], **{k: np.stack([np.asarray(i[k]) for i in items]) for k in keys})
+"""
+
+
+def record_flags(root, episodes=3, **more):
+    flags = {
+        "robot.type": "sim_so101",
+        "robot.realtime": "false",
+        "robot.width": SIZE,
+        "robot.height": SIZE,
+        "teleop.type": "scripted",
+        "dataset.repo_id": "lab/pick",
+        "dataset.root": root,
+        "dataset.num_episodes": episodes,
+        "dataset.fps": FPS,
+        "dataset.push_to_hub": "false",
+        "dataset.rgb_encoder.vcodec": "h264",
+        "dataset.rgb_encoder.crf": 15,
+    } | more
+    return ["record", *(f"--{name}={value}" for name, value in flags.items() if value is not None)]
+
+
+def read_with_lerobot(root, tmp_path, env):
+    out = tmp_path / "lerobot.npz"
+    subprocess.run(
+        [sys.executable, "-c", LEROBOT_DUMP, str(root), str(out)], env=env, check=True, timeout=120
+    )
+    return dict(np.load(out))
+
+
+def fly_again(seeds):
+    """Fly the same seeds without the recorder: the truth to compare with."""
+    from lerobot.robots import RobotConfig
+    from lerobot.teleoperators import TeleoperatorConfig
+
+    from collector.session.devices import make_pilot, make_robot, register_devices
+    from collector.session.fly import fly
+
+    class ListSink(list):
+        add = list.append
+
+    register_devices(["--robot.type=sim_so101", "--teleop.type=scripted"])
+    robot = make_robot(RobotConfig.get_choice_class("sim_so101")(realtime=False, width=SIZE, height=SIZE))
+    pilot = make_pilot(TeleoperatorConfig.get_choice_class("scripted")())
+    robot.connect()
+    pilot.connect()
+    flights = []
+    try:
+        for seed in seeds:
+            flights.append(ListSink())
+            fly(robot, pilot, fps=FPS, seed=seed, sink=flights[-1])
+    finally:
+        robot.disconnect()
+        pilot.disconnect()
+    return robot, flights
+
+
+def test_plain_lerobot_reads_back_what_was_flown(demodeck, tmp_path, command_env):
+    root = tmp_path / "set"
+    code, out, err = demodeck(*record_flags(root, json="true"))
+    assert code == 0, err
+    summary = json.loads(out)
+    assert summary["episodes"] == 3
+    assert f"next: demodeck score {root}" in err
+
+    read = read_with_lerobot(root, tmp_path, command_env)
+    robot, flights = fly_again(range(3))
+    assert read["episode_index"].tolist() == [i for i, f in enumerate(flights) for _ in f]
+    ticks = [tick for flight in flights for tick in flight]
+    joints = [name for name, kind in robot.observation_features.items() if kind is float]
+    flown_state = np.array([[t.observation[j] for j in joints] for t in ticks], np.float32)
+    np.testing.assert_array_equal(read["observation.state"], flown_state)
+    asked = np.array([[t.asked[j] for j in robot.action_features] for t in ticks], np.float32)
+    np.testing.assert_array_equal(read["action"], asked)
+    sent = np.array([[t.sent[j] for j in robot.action_features] for t in ticks], np.float32)
+    np.testing.assert_array_equal(read["executed_action"], sent)
+    np.testing.assert_array_equal(
+        read["observation.environment_state"], np.stack([t.environment_state for t in ticks])
+    )
+    np.testing.assert_array_equal(read["next.success"].ravel(), [t.success for t in ticks])
+    np.testing.assert_array_equal(read["next.done"].ravel(), [t.done for t in ticks])
+    np.testing.assert_allclose(read["clock.tick"].ravel(), read["timestamp"].ravel(), atol=1e-5)
+    assert set(read["task"]) == {robot.task.instruction}
+    for camera in ("front", "wrist"):
+        decoded = 255 * read[f"observation.images.{camera}"].transpose(0, 2, 3, 1)
+        flown = np.stack([t.observation[camera] for t in ticks]).astype(np.float32)
+        own_error = ((decoded - flown) ** 2).mean(axis=(1, 2, 3))
+        assert own_error.max() < 80, "a picture differs from the one that was flown"
+        # A picture must be nearer to its own tick than to one half a second later: nothing has shifted.
+        moved = ((flown[7:] - flown[:-7]) ** 2).mean(axis=(1, 2, 3)) > 200
+        assert moved.any()
+        other_error = ((decoded[:-7] - flown[7:]) ** 2).mean(axis=(1, 2, 3))
+        assert (own_error[:-7][moved] < other_error[moved]).all()
+
+
+def test_resume_adds_and_refuses_what_does_not_fit(demodeck, tmp_path):
+    root = tmp_path / "set"
+    assert demodeck(*record_flags(root, 1))[0] == 0
+    code, _, err = demodeck(*record_flags(root, 1))
+    assert (code, len(err.strip().splitlines())) == (2, 1)
+    assert "--resume=true" in err
+    code, _, err = demodeck(*record_flags(root, 1, resume="true", **{"dataset.fps": 20}))
+    assert code in (2, 7), err
+    assert "fps" in err
+    assert "Traceback" not in err
+    code, _, err = demodeck(*record_flags(root, 1, resume="true"))
+    assert code == 0, err
+    dataset = Dataset.open(root)
+    assert dataset.num_episodes == 2
+    assert dataset.episodes["seed"].to_pylist() == [0, 1]
+
+
+def wait_for_episodes(root, count, process, timeout_s=60):
+    deadline = time.monotonic() + timeout_s
+    while len(list(root.glob("meta/episodes/*/*.parquet"))) < count:
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < deadline, "nothing is recorded"
+        time.sleep(0.02)
+
+
+def child_pids(process):
+    """Return the pids of (control, recorder) by their pipes: both are spawned children, control first."""
+    import psutil
+
+    children = psutil.Process(process.pid).children()
+    spawned = [c for c in children if "spawn_main" in " ".join(c.cmdline())]
+    spawned.sort(key=lambda child: child.create_time())
+    return [child.pid for child in spawned]
+
+
+def saved_rows(root):
+    """Return state and action of the episodes in the table, as stored."""
+    dataset = Dataset.open(root)
+    return [dataset.episode(i, ["observation.state", "action"]) for i in range(dataset.num_episodes)]
+
+
+@pytest.mark.parametrize("victim", ["control", "recorder", "screen"])
+def test_kill_9_of_any_process_loses_no_saved_episode(
+    victim, start_demodeck, demodeck, tmp_path, command_env
+):
+    root = tmp_path / "set"
+    process = start_demodeck(*record_flags(root, 500, **{"robot.width": 16, "robot.height": 16}))
+    wait_for_episodes(root, 3, process)
+    pids = dict(zip(("control", "recorder"), child_pids(process), strict=True)) | {"screen": process.pid}
+    saved_before = sum(len(pq.read_table(p)) for p in sorted(root.glob("meta/episodes/*/*.parquet")))
+    os.kill(pids[victim], signal.SIGKILL)
+    _, err = process.communicate(timeout=60)
+    if victim != "screen":
+        assert process.returncode == 4, err
+        assert "demodeck recover" in err
+        assert "Traceback" not in err
+    deadline = time.monotonic() + 60
+    while any(os.path.exists(f"/proc/{pid}") for pid in pids.values()):  # noqa: PTH110
+        assert time.monotonic() < deadline, "a process outlived the session"
+        time.sleep(0.05)
+
+    code, _, err = demodeck("recover", root)
+    assert code == 0, err
+    assert not list_journals(root)
+    dataset = Dataset.open(root)
+    assert dataset.num_episodes >= saved_before
+    read = read_with_lerobot(root, tmp_path, command_env)
+    assert read["episode_index"].max() + 1 == dataset.num_episodes
+    _, flights = fly_again(range(saved_before))
+    for episode, flight in zip(saved_rows(root), flights, strict=False):
+        asked = np.array([list(t.asked.values()) for t in flight], np.float32)
+        np.testing.assert_array_equal(episode["action"], asked)
+    # The flight that was cut is there too, said to be so, and agrees as far as it goes.
+    if True in dataset.episodes["interrupted"].to_pylist():
+        last = dataset.num_episodes - 1
+        _, (flight,) = fly_again([last])
+        asked = np.array([list(t.asked.values()) for t in flight], np.float32)
+        rows = saved_rows(root)[last]["action"]
+        np.testing.assert_array_equal(rows, asked[: len(rows)])
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_signals_end_the_session_with_everything_saved(sign, start_demodeck, tmp_path):
+    root = tmp_path / "set"
+    process = start_demodeck(*record_flags(root, 500, **{"robot.cameras": "[]"}))
+    wait_for_episodes(root, 2, process)
+    os.killpg(process.pid, sign) if sign is signal.SIGINT else process.send_signal(sign)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 128 + sign, err
+    assert "Traceback" not in err
+    dataset = Dataset.open(root)
+    assert dataset.num_episodes >= 2
+    assert not list_journals(root)
+
+
+@pytest.mark.parametrize(
+    ("change", "words", "exit_code"),
+    [
+        ({"teleop.type": None}, "no teleoperator", 2),
+        ({"dataset.repo_id": "no-slash"}, "owner/name", 2),
+        ({"dataset.fps": 0}, "fps=0", 2),
+        ({"dataset.fsp": 3}, "did you mean '--dataset.fps'", 2),
+        ({"robot.type": "sim_so102"}, "sim_so101", 2),
+        ({"robot.cameras": "[top]"}, "front, wrist", 2),
+    ],
+)
+def test_wrong_flags_give_one_line(change, words, exit_code, demodeck, tmp_path):
+    code, out, err = demodeck(*record_flags(tmp_path / "set", 1, **change))
+    assert code == exit_code, err
+    assert words in err
+    assert len(err.strip().splitlines()) == 1, err
+    assert out == ""
+    assert not (tmp_path / "set" / "meta").exists()

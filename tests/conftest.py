@@ -1,0 +1,61 @@
+"""What all tests share: the command as users run it, in an environment of its own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parent.parent
+
+
+@pytest.fixture
+def command_env(tmp_path):
+    """Environment without the user's caches, account or Hub."""
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "DEMODECK_"))}
+    return env | {
+        "HF_HOME": str(tmp_path / "hf-home"),
+        "PYTHONPATH": str(PROJECT),
+        "OMP_NUM_THREADS": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+    }
+
+
+@pytest.fixture
+def start_demodeck(command_env, tmp_path):
+    """Start `demodeck ...` in its own process group; whatever still runs at the end of the test is killed."""
+    started = []
+
+    def start(*args, **kwargs):
+        process = subprocess.Popen(
+            [sys.executable, str(PROJECT / "demodeck.py"), *map(str, args)],
+            cwd=tmp_path,
+            env=command_env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            **kwargs,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            os.killpg(process.pid, 9)
+        process.communicate()
+
+
+@pytest.fixture
+def demodeck(start_demodeck):
+    """Run `demodeck ...` to its end; returns (exit code, stdout, stderr)."""
+
+    def run(*args, timeout=120):
+        process = start_demodeck(*args)
+        out, err = process.communicate(timeout=timeout)
+        return process.returncode, out, err
+
+    return run

@@ -118,7 +118,10 @@ class Policy(Teleoperator):
             task = getattr(robot, "task", None)
             known = list(getattr(task, "environment_state_names", None) or [])
             names = self.settings.get("environment_state_names")
-            wrong += _differences("environment_state", names, known, self.inputs[ENVIRONMENT_STATE])
+            differences = _differences("environment_state", names, known, self.inputs[ENVIRONMENT_STATE])
+            if names and not differences and names != known:  # taken as one vector, not by name
+                differences = [f"environment_state: the policy takes it in the order {', '.join(names)}"]
+            wrong += differences
         taken = list(robot.action_features)
         names = self.settings.get("action_feature_names")
         wrong += _differences("action", names, taken, len(self.action_features))
@@ -188,9 +191,12 @@ class Policy(Teleoperator):
                 preprocessor_overrides={"device_processor": {"device": device}},
             )
         except (Exception, SystemExit) as error:
-            reason = " ".join(str(error).split())
+            root: BaseException = error
+            while root.__cause__ is not None:  # draccus hides what a setting's own check said
+                root = root.__cause__
+            reason = " ".join(str(root).split())
             raise DataError(
-                f"policy '{self.config.path}' cannot be loaded ({type(error).__name__}: {reason}): "
+                f"policy '{self.config.path}' cannot be loaded ({type(root).__name__}: {reason}): "
                 "check the checkpoint and the settings given for it"
             ) from error
         self._torch, self._device, self._policy = torch, device, policy.eval()

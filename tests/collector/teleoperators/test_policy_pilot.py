@@ -1,0 +1,254 @@
+"""The pilot `policy`: it shows a lerobot policy what it was trained on, in its order, and names its actions."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from collector.errors import DataError, DeviceError, MismatchError, UsageError
+from collector.robots.sim_so101 import SimSO101, SimSO101Config
+from collector.session.fly import fly
+from collector.teleoperators.policy import Policy, PolicyConfig
+
+STATE, SCENE, ACTION = "observation.state", "observation.environment_state", "action"
+JOINTS = ["b.pos", "a.pos"]
+
+
+def save_policy(folder, kind="bc", joints=JOINTS, scene=("x", "y"), **settings):
+    """Save a small, untrained policy with its processors, as training leaves it."""
+    from lerobot.configs import FeatureType, PolicyFeature
+    from lerobot.configs.parser import load_plugin
+    from lerobot.policies.factory import get_policy_class, make_policy_config, make_pre_post_processors
+
+    load_plugin("training.policies")
+    defaults = {"device": "cpu", "horizon": 4, "n_action_steps": 2, "hidden_dim": 16, "fps": 20}
+    config = make_policy_config(kind, **{**defaults, **settings})
+    config.input_features = {STATE: PolicyFeature(FeatureType.STATE, (len(joints),))}
+    stats = {
+        key: {"mean": np.zeros(n), "std": np.ones(n)}
+        for key, n in ((STATE, len(joints)), (ACTION, len(joints)))
+    }
+    if scene:
+        config.input_features[SCENE] = PolicyFeature(FeatureType.ENV, (len(scene),))
+        stats[SCENE] = {"mean": np.zeros(len(scene)), "std": np.ones(len(scene))}
+    config.output_features = {ACTION: PolicyFeature(FeatureType.ACTION, (len(joints),))}
+    config.action_feature_names = config.state_feature_names = list(joints)
+    config.environment_state_names = list(scene) or None
+    torch.manual_seed(0)
+    policy = get_policy_class(kind)(config=config)
+    policy.save_pretrained(folder)
+    for processor in make_pre_post_processors(config, dataset_stats=stats):
+        processor.save_pretrained(folder)
+    return policy
+
+
+def connected(folder, **settings):
+    pilot = Policy(PolicyConfig(path=str(folder), **settings))
+    pilot.connect()
+    return pilot
+
+
+def observation(a=1.0, b=2.0, scene=(3.0, 4.0)):
+    return {"a.pos": a, "b.pos": b, "environment_state": np.array(scene, np.float32)}
+
+
+def test_inputs_and_actions_follow_the_policys_names(tmp_path):
+    policy = save_policy(tmp_path)
+    pilot = connected(tmp_path)
+    pilot.reset(0)
+    pilot.observe(observation())
+    action = pilot.get_action()
+    chunk = policy.predict_action_chunk(
+        {STATE: torch.tensor([[2.0, 1.0]]), SCENE: torch.tensor([[3.0, 4.0]])}
+    )
+    assert list(action) == JOINTS
+    assert list(action.values()) == pytest.approx(chunk[0, 0].tolist(), rel=1e-5)
+    assert pilot.action_features == dict.fromkeys(JOINTS, float)
+    assert pilot.fps == 20
+
+
+def test_it_looks_again_when_the_flown_part_of_the_chunk_is_over(tmp_path):
+    save_policy(tmp_path)
+    pilot, fresh = connected(tmp_path), connected(tmp_path)
+    for value in (1.0, 9.0, 9.0):
+        pilot.observe(observation(a=value))
+        last = pilot.get_action()
+    fresh.observe(observation(a=9.0))
+    assert last == fresh.get_action()
+    short = connected(tmp_path, n_action_steps=1)
+    for value in (1.0, 9.0):
+        short.observe(observation(a=value))
+        last = short.get_action()
+    assert last == fresh_action(tmp_path, 9.0)
+
+
+def fresh_action(folder, value):
+    pilot = connected(folder)
+    pilot.observe(observation(a=value))
+    return pilot.get_action()
+
+
+def test_the_same_seed_samples_the_same_actions(tmp_path):
+    save_policy(tmp_path, "action_diffusion", num_train_timesteps=10)
+    pilot = connected(tmp_path)
+
+    def flown(seed):
+        pilot.reset(seed)
+        actions = []
+        for _ in range(5):
+            pilot.observe(observation())
+            actions.append(pilot.get_action())
+        return actions
+
+    first = flown(7)
+    assert flown(8) != first
+    assert flown(7) == first
+
+
+def test_cameras_are_given_as_lerobot_trains_them(tmp_path):
+    """lerobot's ACT on a picture and the joints: channels first, 0 to 1."""
+    from lerobot.configs import FeatureType, PolicyFeature
+    from lerobot.policies.act.configuration_act import ACTConfig
+    from lerobot.policies.factory import get_policy_class, make_pre_post_processors
+
+    config = ACTConfig(
+        device="cpu",
+        chunk_size=2,
+        n_action_steps=1,
+        dim_model=16,
+        n_heads=2,
+        dim_feedforward=16,
+        n_encoder_layers=1,
+        use_vae=False,
+        pretrained_backbone_weights=None,
+    )
+    config.input_features = {
+        STATE: PolicyFeature(FeatureType.STATE, (2,)),
+        "observation.images.front": PolicyFeature(FeatureType.VISUAL, (3, 32, 32)),
+    }
+    config.output_features = {ACTION: PolicyFeature(FeatureType.ACTION, (2,))}
+    torch.manual_seed(0)
+    policy = get_policy_class("act")(config=config).eval()
+    stats = {key: {"mean": np.zeros(2), "std": np.ones(2)} for key in (STATE, ACTION)}
+    stats["observation.images.front"] = {"mean": np.zeros((3, 1, 1)), "std": np.ones((3, 1, 1))}
+    policy.save_pretrained(tmp_path)
+    for processor in make_pre_post_processors(config, dataset_stats=stats):
+        processor.save_pretrained(tmp_path)
+
+    pilot = connected(tmp_path)
+    picture = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    pilot.observe({"a.pos": 1.0, "b.pos": 2.0, "front": picture})
+    expected = policy.select_action(
+        {
+            STATE: torch.tensor([[1.0, 2.0]]),
+            "observation.images.front": torch.from_numpy(picture).permute(2, 0, 1)[None].float() / 255,
+        }
+    )
+    assert list(pilot.get_action().values()) == pytest.approx(expected[0].tolist(), rel=1e-4, abs=1e-5)
+    assert pilot.cameras == ["front"]
+    with pytest.raises(MismatchError, match="camera 'front'"):
+        pilot.observe({"a.pos": 1.0, "b.pos": 2.0})
+
+
+def robot_with(observed, acted, scene=None):
+    task = SimpleNamespace(environment_state_names=scene) if scene else None
+    features = dict.fromkeys(observed, float)
+    return SimpleNamespace(
+        name="some_arm", observation_features=features, action_features=dict.fromkeys(acted, float), task=task
+    )
+
+
+@pytest.mark.parametrize(
+    ("robot", "says"),
+    [
+        (robot_with(["a.pos", "c.pos"], JOINTS, ["x", "y"]), "state: the robot lacks b.pos"),
+        (robot_with(JOINTS, [*JOINTS, "c.pos"], ["x", "y"]), "action: the policy does not know c.pos"),
+        (robot_with(JOINTS, ["a.pos"], ["x", "y"]), "action: the robot lacks b.pos"),
+        (robot_with(JOINTS, JOINTS), "environment_state: the robot lacks x, y"),
+        (robot_with(JOINTS, JOINTS, ["y", "x"]), "environment_state: .* in the order x, y"),
+    ],
+)
+def test_a_robot_that_does_not_fit_is_named_with_every_difference(tmp_path, robot, says):
+    save_policy(tmp_path)
+    pilot = Policy(PolicyConfig(path=str(tmp_path)))
+    with pytest.raises(MismatchError, match=says):
+        pilot.check_robot(robot)
+    pilot.check_robot(robot_with([*JOINTS, "extra.vel"], JOINTS, ["x", "y"]))
+
+
+@pytest.mark.parametrize(
+    ("seen", "says"),
+    [
+        ({"a.pos": 1.0, "environment_state": np.zeros(2, np.float32)}, "sees b.pos"),
+        ({"a.pos": 1.0, "b.pos": 1.0}, "only a simulation knows"),
+        (observation(scene=(1.0, 2.0, 3.0)), "trained on 2 entries"),
+    ],
+)
+def test_an_observation_that_does_not_fit_is_refused(tmp_path, seen, says):
+    save_policy(tmp_path)
+    with pytest.raises(MismatchError, match=says):
+        connected(tmp_path).observe(seen)
+
+
+def test_wrong_paths_say_what_is_wrong(tmp_path):
+    with pytest.raises(UsageError, match="which policy"):
+        Policy(PolicyConfig(path=""))
+    with pytest.raises(DataError, match="holds no policy"):
+        Policy(PolicyConfig(path=str(tmp_path)))
+    with pytest.raises(DataError, match="neither a folder"):
+        Policy(PolicyConfig(path=str(tmp_path / "nowhere")))
+
+
+def test_a_runs_folder_means_its_last_checkpoint(tmp_path):
+    save_policy(tmp_path / "checkpoints" / "000010" / "pretrained_model")
+    (tmp_path / "checkpoints" / "last").symlink_to("000010")
+    assert Policy(PolicyConfig(path=str(tmp_path))).inputs == {STATE: 2, SCENE: 2}
+
+
+def test_damaged_weights_and_unknown_settings_are_one_line(tmp_path):
+    save_policy(tmp_path)
+    with pytest.raises(DataError, match="n_action_steps is 99"):
+        connected(tmp_path, n_action_steps=99)
+    with pytest.raises(UsageError, match=r"teleop\.packages"):
+        connected(tmp_path, packages=["no_such_package"])
+    (tmp_path / "model.safetensors").write_bytes(b"\0" * 20)
+    with pytest.raises(DataError, match="cannot be loaded"):
+        connected(tmp_path)
+
+
+def test_calls_out_of_order_are_refused(tmp_path):
+    save_policy(tmp_path)
+    pilot = Policy(PolicyConfig(path=str(tmp_path)))
+    with pytest.raises(DeviceError, match="not connected"):
+        pilot.reset(0)
+    pilot.connect()
+    with pytest.raises(DeviceError, match="seen nothing"):
+        pilot.get_action()
+    pilot.disconnect()
+    assert not pilot.is_connected
+
+
+def test_it_flies_the_simulated_arm_by_the_common_session(tmp_path):
+    robot = SimSO101(SimSO101Config(realtime=False, cameras=[]))
+    save_policy(tmp_path, joints=list(robot.action_features), scene=robot.task.environment_state_names)
+    pilot = connected(tmp_path)
+    pilot.check_robot(robot)
+    robot.connect()
+    flight = fly(robot, pilot, fps=20, seed=3, time_limit_s=0.5, stop_on_success=True)
+    assert (flight.ticks, flight.success, flight.reason) == (10, False, "time")
+    robot.disconnect()
+
+
+def test_importing_the_pilot_imports_no_network():
+    """A process that only names the pilot must not pay for lerobot's policies, nor import `training`."""
+    code = (
+        "import sys; import collector.teleoperators.policy; "
+        "print([m for m in ('lerobot.policies', 'diffusers', 'training') if m in sys.modules])"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "[]"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -65,16 +65,24 @@ def limits(rule: Rule, scores: np.ndarray) -> Limits | None:
     return Limits(at(rule.warn, -1), at(rule.warn, 1), at(rule.fault, -1), at(rule.fault, 1), median)
 
 
-def scores_of(check: Check, measures: Sequence[Measure], reference: Reference) -> np.ndarray:
-    """Return the check's scores for all episodes (n,), NaN where it could not be evaluated."""
+def scores_of(
+    check: Check, measures: Sequence[Measure], reference: Reference
+) -> tuple[np.ndarray, list[Measure]]:
+    """Return the check's scores for all episodes (n,), NaN where it could not be evaluated.
+
+    Measures of a check with `combine` come back with the words that the comparison added.
+    """
+    measures = list(measures)
     if check.combine is None:
-        return np.array([m.score for m in measures], np.float64)
+        return np.array([m.score for m in measures], np.float64), measures
     scores = np.full(len(measures), np.nan)
     known = [(i, m.features) for i, m in enumerate(measures) if m.features is not None]
-    rows = [i for i, _ in known]
-    if rows:
-        scores[rows] = check.combine(np.stack([f for _, f in known]), reference)
-    return scores
+    if known:
+        rows = [i for i, _ in known]
+        scores[rows], added = check.combine(np.stack([f for _, f in known]), reference)
+        for i, words in zip(rows, added):
+            measures[i] = replace(measures[i], words=f"{measures[i].words} {words}".strip())
+    return scores, measures
 
 
 def judge(

@@ -92,7 +92,7 @@ def judge_all(
     scores, bounds, skipped, findings = {}, {}, {}, []
     for c, check in enumerate(checks):
         column = [row[c] for row in measures]
-        scores[check.name] = scores_of(check, column, reference)
+        scores[check.name], column = scores_of(check, column, reference)
         bounds[check.name], found = judge(check, column, scores[check.name], episodes, lengths)
         findings += found
         missing = "too few episodes to compare with" if bounds[check.name] is None else ""

@@ -131,7 +131,8 @@ class Check:
         about: What is found, in a few words.
         measure: Pure function of one episode.
         rule: How scores become findings.
-        combine: For checks that compare episodes: features of all episodes (n, n_features) -> scores (n,).
+        combine: For checks that compare episodes: features of all episodes (n, n_features) -> scores (n,),
+            and per episode what to add to the words.
         video: True where the check needs the decoded video.
     """
 
@@ -140,7 +141,7 @@ class Check:
     about: str
     measure: Callable[[Episode, Reference], Measure]
     rule: Rule
-    combine: Callable[[np.ndarray, Reference], np.ndarray] | None = None
+    combine: Callable[[np.ndarray, Reference], tuple[np.ndarray, list[str]]] | None = None
     video: bool = False
 
 

@@ -16,14 +16,14 @@ def measure(episode: Episode, reference: Reference) -> Measure:
     return Measure(features=episode.state[-1] / reference.state_scale, words="distance of the last state")
 
 
-def combine(features: np.ndarray, reference: Reference) -> np.ndarray:
+def combine(features: np.ndarray, reference: Reference) -> tuple[np.ndarray, list[str]]:
     """Score the mean distance to the 5 nearest last states, in % of the range; (n, n_state) -> (n,)."""
     from scipy.spatial import cKDTree
 
     if len(features) <= NEIGHBOURS:
-        return np.full(len(features), np.nan)
+        return np.full(len(features), np.nan), [""] * len(features)
     distances, _ = cKDTree(features).query(features, k=NEIGHBOURS + 1)
-    return 100 * distances[:, 1:].mean(axis=1)
+    return 100 * distances[:, 1:].mean(axis=1), [""] * len(features)
 
 
 CHECK = Check(

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from curation.checks.base import Check, Episode, Measure, Reference, Rule, skip
+from curation.checks.base import Check, Episode, Measure, Reference, Rule, joint_name, skip
+
+PARTS = 3
+FEWEST = 4
+"""Slow frames that a part needs."""
 
 
 def measure(episode: Episode, reference: Reference) -> Measure:
     """Measure per joint median(a[t+1] - s[t+1]) where the action is slow, in shares of the range.
 
-    Slow means under 0.4 % of the range a frame over two frames; a joint with fewer than 8 such frames has
-    no offset. A horn that slipped or a calibration that was lost shows here.
+    Slow means under 0.4 % of the range a frame over two frames. The slow frames are cut into three parts in
+    time, each with its own median: a horn that slipped or a lost calibration shows in all of them, a gripper
+    that holds something only while it does.
     """
     if not reference.tracks.any():
         return skip("the action is not a position of the same joints")
@@ -20,27 +25,36 @@ def measure(episode: Episode, reference: Reference) -> Measure:
     action = episode.action / reference.state_scale
     state = episode.state / reference.state_scale
     slow = np.abs(action[2:] - action[:-2]) < 0.008
-    difference = np.where(slow, action[1:-1] - state[1:-1], np.nan)
-    enough = (slow.sum(axis=0) >= 8) & reference.tracks
-    result = np.full(action.shape[1], np.nan)
-    if enough.any():
-        result[enough] = np.nanmedian(difference[:, enough], axis=0)
-    else:
+    difference = action[1:-1] - state[1:-1]
+    result = np.full((PARTS, action.shape[1]), np.nan)
+    for j in np.flatnonzero(reference.tracks):
+        parts = np.array_split(difference[slow[:, j], j], PARTS)
+        if len(parts[-1]) >= FEWEST:
+            result[:, j] = [np.median(part) for part in parts]
+    if np.isnan(result).all():
         return skip("the action never rests")
-    return Measure(features=result, words="offset between action and state")
+    return Measure(features=result.ravel(), words="offset between action and state of")
 
 
-def combine(features: np.ndarray, reference: Reference) -> np.ndarray:
-    """Score max over joints of |offset - the set's median offset|, in % of the range, (n,)."""
-    known = np.isfinite(features)
-    scores = np.full(len(features), np.nan)
-    columns = known.sum(axis=0) >= 5
-    if not columns.any():
-        return scores
-    centred = features[:, columns] - np.nanmedian(features[:, columns], axis=0)
-    rows = np.isfinite(centred).any(axis=1)
-    scores[rows] = 100 * np.nanmax(np.abs(centred[rows]), axis=1)
-    return scores
+def combine(features: np.ndarray, reference: Reference) -> tuple[np.ndarray, list[str]]:
+    """Score the part of the offset that all parts share, against the set's medians, (n, 3 n_state) -> (n,).
+
+    Per joint it is the least |offset - the set's median| of the three parts where all have the same sign,
+    else 0; the score is the largest over joints, in % of the range, with the joint's name.
+    """
+    offsets = features.reshape(len(features), PARTS, -1)
+    known = np.isfinite(offsets).all(axis=1)
+    scores, words = np.full(len(features), np.nan), [""] * len(features)
+    columns = np.flatnonzero(known.sum(axis=0) >= 5)
+    if not len(columns):
+        return scores, words
+    centred = offsets[:, :, columns] - np.nanmedian(offsets[:, :, columns], axis=0)
+    shared = np.abs(np.nan_to_num(centred)).min(axis=1)
+    shared *= np.abs(np.nan_to_num(np.sign(centred)).sum(axis=1)) == PARTS
+    rows = known[:, columns].any(axis=1)
+    scores[rows] = 100 * shared[rows].max(axis=1)
+    worst = columns[shared.argmax(axis=1)]
+    return scores, [joint_name(reference.state_names, int(j)) for j in worst]
 
 
 CHECK = Check(

@@ -20,9 +20,10 @@ def measure(episode: Episode, reference: Reference) -> Measure:
     return Measure(features=np.array([reached]), words="next.success is never true")
 
 
-def combine(features: np.ndarray, reference: Reference) -> np.ndarray:
+def combine(features: np.ndarray, reference: Reference) -> tuple[np.ndarray, list[str]]:
     """Score 1 for an episode without success, (n, 1) -> (n,); NaN where no episode of the set has any."""
-    return 1.0 - features[:, 0] if features.any() else np.full(len(features), np.nan)
+    scores = 1.0 - features[:, 0] if features.any() else np.full(len(features), np.nan)
+    return scores, [""] * len(features)
 
 
 CHECK = Check(

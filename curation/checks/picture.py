@@ -49,9 +49,9 @@ def measure_blur(episode: Episode, reference: Reference) -> Measure:
     return Measure(features=np.log10(np.maximum(sharpness, 1e-3)), words="loss of sharpness")
 
 
-def combine_blur(features: np.ndarray, reference: Reference) -> np.ndarray:
+def combine_blur(features: np.ndarray, reference: Reference) -> tuple[np.ndarray, list[str]]:
     """Score how many decades the blurriest camera is under its median in the set; (n, n_cameras) -> (n,)."""
-    return np.max(np.nanmedian(features, axis=0) - features, axis=1)
+    return np.max(np.nanmedian(features, axis=0) - features, axis=1), [""] * len(features)
 
 
 DARK = Check(

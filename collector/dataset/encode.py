@@ -1,0 +1,186 @@
+"""Encode a camera while it is recorded, into a file that may end anywhere.
+
+The container is fragmented mp4, one fragment a frame: of the candidates (Matroska, Matroska `live`, NUT) it
+alone keeps time in exact frames, is at most one frame behind, and cut at any byte still yields every whole
+frame before the cut. Encoders run without look-ahead and without reordering, for the same reason.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+
+from collector.dataset.durable import write_all
+from collector.errors import UsageError
+
+# The encoder's own banner would go to the terminal at every episode.
+os.environ.setdefault("SVT_LOG", "1")
+
+CODECS = {"h264": "libx264", "hevc": "libx265", "libsvtav1": "libsvtav1", "av1": "libsvtav1"}
+_FRAGMENTED = {"movflags": "frag_every_frame+empty_moov+default_base_moof", "flush_packets": "1"}
+
+
+@dataclass(frozen=True)
+class EncoderSettings:
+    """How to encode, named as lerobot's `RGBEncoderConfig`.
+
+    Attributes:
+        vcodec: `h264`, `hevc` or `libsvtav1` (also `av1`); `auto` is `h264`, which keeps up on any machine.
+        pix_fmt: Pixel format of the video.
+        g: Frames from one keyframe to the next; GOPs are always closed.
+        crf: Quality; lower is better and larger.
+        preset: Speed against size. None is 12 for AV1 (lerobot's), `veryfast` for H.264, `ultrafast` for HEVC.
+        fast_decode: lerobot's; 0 is off.
+        extra_options: Further options of the codec; they never override the fields above.
+        threads: Threads of the encoder; 1 is best for small pictures and several cameras.
+    """
+
+    vcodec: str = "libsvtav1"
+    pix_fmt: str = "yuv420p"
+    g: int | None = 2
+    crf: float | None = 30
+    preset: str | int | None = None
+    fast_decode: int = 0
+    extra_options: dict[str, Any] = field(default_factory=dict)
+    threads: int | None = None
+
+    @classmethod
+    def of(cls, settings: Any) -> EncoderSettings:
+        """Take lerobot's config, a dict or any object with these fields (further ones are ignored), or None.
+
+        Raises:
+            UsageError: If the codec is none that can be used.
+        """
+        if isinstance(settings, cls):
+            return settings
+        given = dict(settings) if isinstance(settings, Mapping) else dict(vars(settings)) if settings else {}
+        chosen = {name: given[name] for name in cls.__dataclass_fields__ if name in given}
+        result = cls(**chosen)
+        codec = "h264" if result.vcodec == "auto" else result.vcodec
+        if codec not in CODECS:
+            raise UsageError(f"video codec '{codec}' is not supported: use {', '.join(CODECS)} or auto")
+        try:
+            av.Codec(CODECS[codec], "w")
+        except (av.error.FFmpegError, ValueError) as error:
+            raise UsageError(f"this machine's FFmpeg has no {CODECS[codec]}: use another codec") from error
+        return cls(**{**chosen, "vcodec": "libsvtav1" if codec == "av1" else codec})
+
+    def options(self) -> dict[str, str]:
+        """Return the codec's options, tuned so that every frame leaves the encoder at once."""
+        options: dict[str, Any] = {"g": self.g, "crf": None if self.crf is None else f"{self.crf:g}"}
+        extra = {key: str(value) for key, value in self.extra_options.items()}
+        threads = self.threads or 1
+        if self.vcodec == "libsvtav1":
+            options["preset"] = 12 if self.preset is None else self.preset
+            parts = ["pred-struct=1", f"lp={threads}", f"fast-decode={max(0, min(2, self.fast_decode or 0))}"]
+            if "svtav1-params" in extra:
+                parts.append(extra.pop("svtav1-params"))
+            options["svtav1-params"] = ":".join(parts)
+        elif self.vcodec == "h264":
+            options["preset"] = self.preset or "veryfast"
+            options["tune"] = "fastdecode,zerolatency" if self.fast_decode else "zerolatency"
+            options["threads"] = threads
+        else:
+            options["preset"] = self.preset or "ultrafast"
+            options["tune"] = "zerolatency"
+            parts = ["log-level=error", "open-gop=0", "frame-threads=1", "pools=none", "bframes=0"]
+            if "x265-params" in extra:
+                parts.append(extra.pop("x265-params"))
+            options["x265-params"] = ":".join(parts)
+        merged = {**extra, **{key: value for key, value in options.items() if value is not None}}
+        return {key: str(value) for key, value in merged.items()}
+
+    def describe(self) -> dict[str, Any]:
+        """Return what lerobot notes of the encoder in `info.json`, under `features[camera]["info"]`."""
+        return {
+            "video.g": self.g,
+            "video.crf": self.crf,
+            "video.preset": 12 if self.vcodec == "libsvtav1" and self.preset is None else self.preset,
+            "video.fast_decode": self.fast_decode,
+            "video.video_backend": "pyav",
+            "video.extra_options": dict(self.extra_options),
+        }
+
+
+class _Sink:
+    """What the container is written to: every fragment goes to the system at once."""
+
+    def __init__(self, path: Path) -> None:
+        self.name = str(path)
+        self.descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+
+    def write(self, content: bytes) -> int:
+        write_all(self.descriptor, content)
+        return len(content)
+
+
+class VideoEncoder:
+    """One camera's video of one episode, encoded picture by picture in the caller's thread.
+
+    Args:
+        path: File to write, fragmented mp4.
+        height, width: Picture size [px], even.
+        fps: Pictures a second [Hz]; frame k is shown at exactly k / fps.
+        settings: See `EncoderSettings`.
+
+    Raises:
+        UsageError: If the encoder refuses its options.
+        OSError: If the file cannot be written.
+    """
+
+    def __init__(self, path: Path, height: int, width: int, fps: float, settings: EncoderSettings) -> None:
+        self.n_frames = 0
+        rate = Fraction(fps).limit_denominator(1001)
+        self._time_base = 1 / rate
+        self._sink = _Sink(path)
+        self._container = av.open(self._sink, "w", format="mp4", options=_FRAGMENTED)
+        try:
+            stream: Any = self._container.add_stream(
+                CODECS[settings.vcodec], rate, options=settings.options()
+            )
+            stream.width, stream.height, stream.pix_fmt = width, height, settings.pix_fmt
+            stream.codec_context.time_base = self._time_base
+            stream.codec_context.open()
+        except (av.error.FFmpegError, ValueError) as error:
+            os.close(self._sink.descriptor)
+            raise UsageError(
+                f"the {settings.vcodec} encoder refuses {settings.options()} for {width}x{height} "
+                f"({error}): change the encoder's settings"
+            ) from error
+        self._stream = stream
+
+    def add(self, image: np.ndarray) -> None:
+        """Encode one picture.
+
+        Args:
+            image: RGB, uint8, (height, width, 3).
+
+        Raises:
+            OSError: If the disk refuses.
+        """
+        frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+        frame.pts, frame.time_base = self.n_frames, self._time_base
+        for packet in self._stream.encode(frame):
+            self._container.mux(packet)
+        self.n_frames += 1
+
+    def close(self) -> None:
+        """Finish the file and sync it.
+
+        Raises:
+            OSError: If the disk refuses.
+        """
+        try:
+            for packet in self._stream.encode():
+                self._container.mux(packet)
+            self._container.close()
+            os.fsync(self._sink.descriptor)
+        finally:
+            os.close(self._sink.descriptor)

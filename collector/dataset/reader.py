@@ -1,0 +1,250 @@
+"""Read a LeRobot v3.0 dataset, whoever wrote it: episode table, columns as arrays, pictures one by one."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from collector.dataset import schema, tables
+from collector.dataset.stats import Stats, column_stats, unflatten
+from collector.dataset.video import VideoReader
+from collector.errors import DataError, UsageError
+
+
+class Dataset:
+    """An opened dataset; use `Dataset.open`.
+
+    Attributes:
+        root: Its folder.
+        info: `meta/info.json`, with shapes as tuples.
+        episodes: The episode table without its `stats/` columns, one row an episode, in order.
+    """
+
+    def __init__(self, root: Path, info: dict[str, Any], episodes: pa.Table) -> None:
+        self.root, self.info, self.episodes = root, info, episodes
+
+    @classmethod
+    def open(cls, root: str | Path) -> Dataset:
+        """Open the dataset in a folder. Videos may be absent (a pull without them) until `frames` needs one.
+
+        Raises:
+            DataError: If the folder is missing, of another version, empty, half-written or damaged.
+        """
+        root = Path(root)
+        info = tables.read_info(root)
+        expected = int(info.get("total_episodes", 0))
+        if expected == 0:
+            raise DataError(f"{root} has no episodes: record some first")
+        episodes = tables.read_episodes(root)
+        if episodes.num_rows < expected:
+            raise DataError(
+                f"{root} is half-written: {tables.INFO} counts {expected} episodes, the episode table holds "
+                f"{episodes.num_rows}; record or pull it again"
+            )
+        episodes = episodes.slice(0, expected)  # one row more: a save was interrupted after its commit
+        if episodes["episode_index"].to_pylist() != list(range(expected)):
+            raise DataError(f"{root} is damaged: its episode table does not count 0 to {expected - 1}")
+        dataset = cls(root, info, episodes)
+        for path in sorted(set(dataset._data_files)):
+            if not path.exists():
+                raise DataError(f"{root} is half-written: {path.relative_to(root)} is missing; pull it again")
+        return dataset
+
+    def __repr__(self) -> str:
+        return f"Dataset({self.root}, {self.num_episodes} episodes, {self.num_frames} frames, {self.fps} fps)"
+
+    @property
+    def fps(self) -> float:
+        """Frames a second [Hz]."""
+        return self.info["fps"]
+
+    @property
+    def features(self) -> schema.Features:
+        """lerobot's feature dictionaries by column, shapes as tuples."""
+        return self.info["features"]
+
+    @property
+    def camera_keys(self) -> list[str]:
+        """Columns that hold pictures."""
+        return schema.camera_keys(self.features)
+
+    @cached_property
+    def tasks(self) -> list[str]:
+        """Tasks in words, by task index."""
+        return tables.read_tasks(self.root)
+
+    @property
+    def num_episodes(self) -> int:
+        """Number of episodes."""
+        return self.episodes.num_rows
+
+    @property
+    def num_frames(self) -> int:
+        """Number of frames in all episodes."""
+        return int(self._lengths.sum())
+
+    @cached_property
+    def _lengths(self) -> np.ndarray:
+        return self.episodes["length"].to_numpy()
+
+    @cached_property
+    def _data_files(self) -> list[Path]:
+        pattern = self.info.get("data_path") or schema.DATA_PATH
+        chunks, files = (self.episodes[f"data/{name}_index"].to_pylist() for name in ("chunk", "file"))
+        return [self.root / pattern.format(chunk_index=c, file_index=f) for c, f in zip(chunks, files)]
+
+    def video_place(self, episode: int, camera: str) -> tuple[Path, float]:
+        """Return the file of an episode's video and where the episode begins in it [s]."""
+        row = self.episodes.slice(self._checked([episode])[0], 1)
+        chunk, file = (row[f"videos/{camera}/{n}_index"][0].as_py() for n in ("chunk", "file"))
+        pattern = self.info.get("video_path") or schema.VIDEO_PATH
+        path = self.root / pattern.format(video_key=camera, chunk_index=chunk, file_index=file)
+        return path, row[f"videos/{camera}/from_timestamp"][0].as_py()
+
+    def _checked(self, episodes: Sequence[int] | None) -> list[int]:
+        if episodes is None:
+            return list(range(self.num_episodes))
+        wrong = [e for e in episodes if not 0 <= e < self.num_episodes]
+        if wrong:
+            raise UsageError(f"no episode {wrong[0]} in {self.root}: it has 0 to {self.num_episodes - 1}")
+        return [int(e) for e in episodes]
+
+    def lengths(self, episodes: Sequence[int] | None = None) -> np.ndarray:
+        """Return the number of frames of each episode, int64, (n_episodes,).
+
+        Raises:
+            UsageError: If there is no such episode.
+        """
+        return self._lengths[self._checked(episodes)]
+
+    def columns(self, names: Sequence[str], episodes: Sequence[int] | None = None) -> dict[str, np.ndarray]:
+        """Return columns of all or some episodes, one episode after the other in the order given.
+
+        Args:
+            names: Columns that are not cameras.
+            episodes: Episode indices; None for all.
+
+        Returns:
+            By name, (n_frames, dim), or (n_frames,) where the feature's shape is (1,).
+
+        Raises:
+            UsageError: If there is no such column or episode.
+            DataError: If a data file is missing, damaged or lacks frames.
+        """
+        names, chosen = list(dict.fromkeys(names)), self._checked(episodes)
+        known = [name for name in self.features if name not in self.camera_keys]
+        if wrong := [name for name in names if name not in known]:
+            raise UsageError(f"no column '{wrong[0]}' in {self.root}: it has {', '.join(known)}")
+        parts: dict[int, dict[str, np.ndarray]] = {}
+        for path in dict.fromkeys(self._data_files[e] for e in chosen):
+            inside = [e for e in chosen if self._data_files[e] == path]
+            parts |= self._read_file(path, names, inside)
+        if not chosen:
+            return {name: np.empty((0,)) for name in names}
+        return {name: np.concatenate([parts[e][name] for e in chosen]) for name in names}
+
+    def _read_file(
+        self, path: Path, names: list[str], episodes: list[int]
+    ) -> dict[int, dict[str, np.ndarray]]:
+        table = tables.read_parquet(path, list(dict.fromkeys([*names, "episode_index"])))
+        if absent := set(names) - set(table.column_names):
+            raise DataError(
+                f"{path} has no column '{sorted(absent)[0]}', which {tables.INFO} names: restore it"
+            )
+        of_row = table["episode_index"].to_numpy()
+        arrays = {name: schema.to_numpy(table[name]) for name in names}
+        parts = {}
+        for episode in episodes:
+            # Rows of an episode are contiguous, and in ascending order in files of every writer.
+            first, last = np.searchsorted(of_row, [episode, episode + 1])
+            if last - first != self._lengths[episode]:
+                raise DataError(
+                    f"{path} holds {last - first} of the {self._lengths[episode]} frames of episode {episode}: "
+                    "restore it, or pull the dataset again"
+                )
+            parts[episode] = {name: array[first:last] for name, array in arrays.items()}
+        return parts
+
+    def episode(self, index: int, names: Sequence[str] | None = None) -> dict[str, np.ndarray]:
+        """Return the columns of one episode; by default all that are not cameras. Raises as `columns`."""
+        known = [name for name in self.features if name not in self.camera_keys]
+        return self.columns(known if names is None else names, [index])
+
+    def frames(self, episode: int, camera: str) -> Iterator[np.ndarray]:
+        """Decode the pictures of one episode, in order.
+
+        Yields:
+            RGB, uint8, (height, width, 3).
+
+        Raises:
+            UsageError: If there is no such camera or episode.
+            DataError: If the video is missing, damaged or lacks frames.
+        """
+        if camera not in self.camera_keys:
+            raise UsageError(
+                f"no camera '{camera}' in {self.root}: it has {', '.join(self.camera_keys) or 'none'}"
+            )
+        length = int(self.lengths([episode])[0])
+        if self.features[camera]["dtype"] == "image":
+            yield from self._single_images(episode, camera)
+            return
+        path, from_s = self.video_place(episode, camera)
+        with VideoReader(path, self.fps) as reader:
+            yield from reader.frames(from_s, length)
+
+    def _single_images(self, episode: int, camera: str) -> Iterator[np.ndarray]:
+        import av
+
+        table = tables.read_parquet(self._data_files[episode], [camera, "episode_index"])
+        rows = np.flatnonzero(table["episode_index"].to_numpy() == episode)
+        for row in rows:
+            image = table[camera][int(row)].as_py()
+            with av.open(io.BytesIO(image["bytes"])) as container:
+                yield next(container.decode(video=0)).to_ndarray(format="rgb24")
+
+    def check_files(self) -> None:
+        """Check that every data and video file is there and whole; reads footers and indexes only.
+
+        Raises:
+            DataError: Naming the first that is not.
+        """
+        for path in sorted(set(self._data_files)):
+            tables.read_parquet(path, ["episode_index"])
+        for camera in schema.video_keys(self.features):
+            for path in sorted({self.video_place(e, camera)[0] for e in range(self.num_episodes)}):
+                VideoReader(path, self.fps).close()
+
+    def stats(self) -> dict[str, Stats]:
+        """Return `meta/stats.json`: statistics of all episodes by feature; empty where it is absent."""
+        path = self.root / tables.STATS
+        if not path.exists():
+            return {}
+        content = json.loads(path.read_text())
+        return {key: {n: np.asarray(v) for n, v in value.items()} for key, value in content.items()}
+
+    def exact_stats(self, names: Sequence[str], episodes: Sequence[int] | None = None) -> dict[str, Stats]:
+        """Return exact statistics of numeric columns over all or some episodes, computed from the frames.
+
+        Returns:
+            By column min, max, mean, std (population), q01, q10, q50, q90, q99, float64 (dim,), and count (1,).
+
+        Raises:
+            UsageError: If there is no such column or episode, or no episode is chosen.
+            DataError: If a data file is missing or damaged.
+        """
+        if episodes is not None and not len(episodes):
+            raise UsageError("statistics need at least one episode")
+        return {name: column_stats(v) for name, v in self.columns(names, episodes).items()}
+
+    def episode_stats(self) -> list[dict[str, Stats]]:
+        """Return each episode's statistics from the episode table, by feature."""
+        table = tables.read_episodes(self.root, with_stats=True).slice(0, self.num_episodes)
+        names = [name for name in table.column_names if name.startswith("stats/")]
+        return [unflatten(row) for row in table.select(names).to_pylist()]

@@ -1,0 +1,185 @@
+"""The files of a v3.0 dataset that are not frames: `info.json`, the task table and the episode table."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from collector.errors import DataError
+
+INFO = Path("meta/info.json")
+STATS = Path("meta/stats.json")
+TASKS = Path("meta/tasks.parquet")
+CONVERTER = "python -m lerobot.scripts.convert_dataset_v21_to_v30 --repo-id=<owner/name>"
+
+
+def read_info(root: Path) -> dict[str, Any]:
+    """Return `meta/info.json`, with shapes as tuples.
+
+    Raises:
+        DataError: If there is no dataset of version v3.x at `root`.
+    """
+    if not root.is_dir():
+        raise DataError(f"no dataset at {root}: the folder does not exist, so check the name or record one")
+    try:
+        info = json.loads((root / INFO).read_text(encoding="utf-8"))
+        version, features = str(info["codebase_version"]), info["features"]
+    except FileNotFoundError:
+        raise DataError(f"{root} is no LeRobot dataset: it has no {INFO}") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f"{root / INFO} is damaged ({error}): restore it or pull the dataset again"
+        ) from error
+    if not version.startswith("v3."):
+        how = f": convert it with '{CONVERTER}'" if version.startswith("v2.") else ""
+        raise DataError(f"{root} has version {version}, and v3.0 is needed{how}")
+    for feature in features.values():
+        feature["shape"] = tuple(feature["shape"])
+    return info
+
+
+def info_to_json(info: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what `info.json` holds, shapes as lists."""
+    features = {name: {**f, "shape": list(f["shape"])} for name, f in info["features"].items()}
+    return {**info, "features": features}
+
+
+def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """Read one parquet file, or some of its columns.
+
+    Raises:
+        DataError: If it is missing or half-written.
+    """
+    try:
+        return pq.ParquetFile(path).read(columns=columns)
+    except FileNotFoundError:
+        raise DataError(f"{path} is missing: restore it, or pull the dataset again") from None
+    except (pa.ArrowException, OSError) as error:
+        reason = " ".join(str(error).split())[:120]
+        raise DataError(
+            f"{path} is half-written or damaged ({reason}): restore it, or pull the dataset again"
+        ) from error
+
+
+def read_tasks(root: Path) -> list[str]:
+    """Return the tasks in words, by task index; none where the table is absent.
+
+    Raises:
+        DataError: If the table is damaged.
+    """
+    if not (root / TASKS).exists():
+        return []
+    table = read_parquet(root / TASKS)
+    # pandas stores a nameless index under this name.
+    text = next((name for name in ("task", "__index_level_0__") if name in table.column_names), None)
+    if text is None or "task_index" not in table.column_names:
+        raise DataError(f"{root / TASKS} has no columns 'task' and 'task_index': restore it")
+    rows = sorted(zip(table["task_index"].to_pylist(), table[text].to_pylist(), strict=True))
+    return [task for _, task in rows]
+
+
+def tasks_file(tasks: Sequence[str]) -> bytes:
+    """Return `tasks.parquet`: a pandas frame with the index `task`, as lerobot reads it with `iloc`."""
+    kinds = {"task_index": ("int64", pa.int64()), "task": ("unicode", pa.string())}
+    pandas = {
+        "index_columns": ["task"],
+        "column_indexes": [
+            {
+                "name": None,
+                "field_name": None,
+                "pandas_type": "unicode",
+                "numpy_type": "object",
+                "metadata": {"encoding": "UTF-8"},
+            }
+        ],
+        "columns": [
+            {
+                "name": name,
+                "field_name": name,
+                "pandas_type": kind,
+                "numpy_type": "int64" if kind == "int64" else "object",
+                "metadata": None,
+            }
+            for name, (kind, _) in kinds.items()
+        ],
+        "attributes": {},
+        "creator": {"library": "pyarrow", "version": pa.__version__},
+        "pandas_version": "2.2.0",
+    }
+    fields = pa.schema([(name, kind) for name, (_, kind) in kinds.items()], {"pandas": json.dumps(pandas)})
+    return parquet_bytes(pa.table({"task_index": range(len(tasks)), "task": list(tasks)}, schema=fields))
+
+
+def parquet_bytes(table: pa.Table) -> bytes:
+    """Return a table as the bytes of a parquet file."""
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, compression="snappy", use_dictionary=True)
+    return buffer.getvalue()
+
+
+def episode_files(root: Path) -> list[Path]:
+    """Return the files of the episode table, in lerobot's order."""
+    return sorted((root / "meta" / "episodes").glob("*/*.parquet"))
+
+
+def read_episodes(root: Path, with_stats: bool = False) -> pa.Table:
+    """Return the episode table in the order of `episode_index`.
+
+    Args:
+        with_stats: Whether to read the columns `stats/...` too.
+
+    Raises:
+        DataError: If a file of it is damaged.
+    """
+    parts = []
+    for path in episode_files(root):
+        columns = None
+        if not with_stats:
+            try:
+                names = pq.read_schema(path).names
+            except (pa.ArrowException, OSError):
+                read_parquet(path)
+                raise
+            columns = [name for name in names if not name.startswith("stats/")]
+        parts.append(read_parquet(path, columns).replace_schema_metadata(None))
+    if not parts:
+        return pa.table({"episode_index": pa.array([], pa.int64())})
+    table = pa.concat_tables(parts, promote_options="permissive")
+    if "episode_index" not in table.column_names:
+        raise DataError(f"{root / 'meta' / 'episodes'} has no column 'episode_index': restore it")
+    return table.sort_by("episode_index")
+
+
+def place(ordinal: int, chunk_size: int) -> tuple[int, int]:
+    """Return chunk and file index of the n-th file of a kind."""
+    return divmod(ordinal, chunk_size)
+
+
+def with_columns(
+    table: pa.Table, columns: Mapping[str, Iterable[Any]], kinds: Mapping[str, pa.DataType]
+) -> pa.Table:
+    """Return the table with columns set, in place where they exist, else at the end."""
+    for name, values in columns.items():
+        array = pa.array(values, kinds.get(name))
+        at = table.schema.get_field_index(name)
+        table = table.append_column(name, array) if at < 0 else table.set_column(at, name, array)
+    return table
+
+
+def next_ordinals(root: Path, info: Mapping[str, Any], kinds: Iterable[str]) -> dict[str, int]:
+    """Return the number of the next file of each kind (`data`, `videos/<camera>`, `meta/episodes`).
+
+    It is past every file that lies there, so that nothing is ever overwritten and lerobot's order by name holds.
+    """
+    result = {}
+    for kind in kinds:
+        files = [*(root / kind).glob("chunk-*/file-*")]
+        taken = [(int(f.parent.name[6:]), int(f.stem[5:])) for f in files if f.stem[5:].isdigit()]
+        result[kind] = max((c * info["chunks_size"] + f + 1 for c, f in taken), default=0)
+    return result

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
+from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,6 @@ Video = dict[int, dict[str, dict[str, np.ndarray]]]
 
 FRAMES_WORTH_A_POOL = 200_000
 """Below this, starting processes costs more than the checks (about 50,000 frames a second on one core)."""
-_BLOCK = 16
 _INDEX_COLUMNS = ("timestamp", "frame_index", "episode_index", "index", "task_index")
 
 
@@ -45,6 +45,7 @@ def score_dataset(
     Raises:
         DataError: If the dataset cannot be read.
     """
+    _opened.cache_clear()
     say: Progress = progress or (lambda phase, done, total: None)
     episodes = list(range(dataset.num_episodes))
     lengths = [int(n) for n in dataset.lengths()]
@@ -52,29 +53,31 @@ def score_dataset(
     if jobs is None:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         jobs = cores if video or sum(lengths) > FRAMES_WORTH_A_POOL else 1
-    blocks = [
-        episodes[i : i + (1 if video else _BLOCK)] for i in range(0, len(episodes), 1 if video else _BLOCK)
-    ]
     with _pool(jobs) as pool:
         series: Video = {}
         if video:
-            parts = _each(
-                pool, _look, [(dataset.root, block) for block in blocks], "video", len(episodes), say
-            )
-            series = {episode: found for part in parts for episode, found in part.items()}
-        reference = _reference(dataset, lengths, series)
-        jobs_args = [
-            (
-                dataset.root,
-                block,
-                reference,
-                [c.name for c in checks],
-                {e: series[e] for e in block if e in series},
-            )
-            for block in blocks
-        ]
-        parts = _each(pool, _measure, jobs_args, "checks", len(episodes), say)
-    measures: list[list[Measure]] = [row for part in parts for row in part]
+            looks = [(dataset.root, [episode]) for episode in episodes]
+            series = {
+                e: found for part in _each(pool, _look, looks, "video", say) for e, found in part.items()
+            }
+        if pool is None:
+            everything = read_episodes(dataset, episodes, series)
+            reference = _reference(dataset, everything)
+            measures = []
+            for episode in everything:
+                measures.append(measure_episode(episode, reference, checks))
+                say("checks", len(measures), len(episodes))
+        else:
+            thin = max(1, -(-sum(lengths) // ENOUGH_FRAMES))
+            reference = _reference(dataset, read_episodes(dataset, episodes[::thin], series))
+            # Each block reads its data files anew: their number must not grow with the dataset's.
+            size = -(-len(episodes) // (4 * jobs))
+            blocks = [episodes[k : k + size] for k in range(0, len(episodes), size)]
+            names = [check.name for check in checks]
+            tasks = [
+                (dataset.root, b, reference, names, {e: series[e] for e in b if e in series}) for b in blocks
+            ]
+            measures = [row for part in _each(pool, _measure, tasks, "checks", say) for row in part]
     return judge_all(episodes, lengths, measures, reference, checks)
 
 
@@ -86,16 +89,11 @@ def _pool(jobs: int) -> AbstractContextManager[Executor | None]:
 
 
 def _each(
-    pool: Executor | None,
-    function: Callable,
-    arguments: Sequence[tuple],
-    phase: str,
-    total: int,
-    say: Progress,
+    pool: Executor | None, function: Callable, arguments: Sequence[tuple], phase: str, say: Progress
 ) -> list:
-    """Call `function` on each argument tuple (whose second entry is a block of episodes), in order."""
+    """Call `function` on each argument tuple, whose second entry is a block of episodes; results in order."""
     results: list = [None] * len(arguments)
-    done = 0
+    total, done = sum(len(args[1]) for args in arguments), 0
     if pool is None:
         for i, args in enumerate(arguments):
             results[i] = function(*args)
@@ -140,12 +138,8 @@ def read_episodes(dataset: Dataset, indices: Sequence[int], video: Video | None 
     ]
 
 
-def _reference(dataset: Dataset, lengths: list[int], video: Video) -> Reference:
-    step = max(1, -(-sum(lengths) // ENOUGH_FRAMES))
-    chosen = list(range(0, dataset.num_episodes, step))
-    return reference_of(
-        read_episodes(dataset, chosen, video), _names(dataset, "observation.state"), _names(dataset, "action")
-    )
+def _reference(dataset: Dataset, episodes: Sequence[Episode]) -> Reference:
+    return reference_of(episodes, _names(dataset, "observation.state"), _names(dataset, "action"))
 
 
 def _names(dataset: Dataset, column: str) -> list[str]:
@@ -155,16 +149,21 @@ def _names(dataset: Dataset, column: str) -> list[str]:
     return [str(name) for name in names or []]
 
 
+@lru_cache(maxsize=1)
+def _opened(root: Path) -> Dataset:
+    # Once a process: opening reads the whole episode table.
+    return Dataset.open(root)
+
+
 def _measure(
     root: Path, block: list[int], reference: Reference, names: list[str], video: Video
 ) -> list[list[Measure]]:
     checks: list[Check] = [c for c in CHECKS if c.name in names]
-    episodes = read_episodes(Dataset.open(root), block, video)
-    return [measure_episode(episode, reference, checks) for episode in episodes]
+    return [measure_episode(e, reference, checks) for e in read_episodes(_opened(root), block, video)]
 
 
 def _look(root: Path, block: list[int]) -> Video:
-    dataset = Dataset.open(root)
+    dataset = _opened(root)
     return {
         i: {camera: video_series(dataset.frames(i, camera)) for camera in dataset.camera_keys} for i in block
     }

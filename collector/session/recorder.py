@@ -16,7 +16,6 @@ from types import SimpleNamespace
 from typing import Any
 
 from collector.dataset.journal import JournalWriter, list_journals, read_journal
-from collector.dataset.rewrite import compact
 from collector.dataset.writer import DatasetWriter
 from collector.errors import DataError, UsageError
 from collector.session import ipc
@@ -118,7 +117,7 @@ class _Recorder:
             self._drain()
             if self.writer.num_episodes:
                 self.writer.close()
-                compact(self.root)
+                self._compact()
             ipc.send(self.control, "closed", episodes=self.writer.num_episodes)
         except EOFError:
             # Control died in flight: what reached us becomes an episode, marked as interrupted.
@@ -129,6 +128,11 @@ class _Recorder:
             self.sealing.shutdown()
             self.writer.close()
             self.ring.close()
+
+    def _compact(self) -> None:
+        from collector.dataset.rewrite import compact
+
+        compact(self.root)
 
     def _begin(self, message: dict[str, Any]) -> None:
         self._drain(leave=_MAX_UNSEALED)

@@ -31,8 +31,7 @@ def parse_episodes(text: str, num_episodes: int) -> list[int]:
         if last < first:
             raise UsageError(f"the range {part.strip()} runs backwards: write {last}-{first}")
         if last >= num_episodes:
-            there = f"0 to {num_episodes - 1}" if num_episodes else "none at all"
-            raise UsageError(f"there is no episode {last}: the dataset has {there}")
+            raise UsageError(f"there is no episode {last}: the dataset has 0 to {num_episodes - 1}")
         chosen.update(range(first, last + 1))
     return sorted(chosen)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from collector.errors import UsageError
 from collector.flags import PlainParser
-from curation.show import ProgressLine, cell, episode_list, table
+from curation.show import ProgressLine, cell, counted, episode_list, table
 
 if TYPE_CHECKING:
     from collector.dataset.reader import Dataset
@@ -78,7 +78,7 @@ def main_label(args: list[str]) -> int:
     parser.add_argument("--json", action="store_true")
     flags = parser.parse_args(args)
     from curation.choose import choose_episodes
-    from curation.verdicts import history_rows, undo_last
+    from curation.verdicts import HISTORY, history_rows
 
     values = _label_values(flags)
     if sum([bool(values), flags.history, flags.undo]) != 1:
@@ -90,22 +90,25 @@ def main_label(args: list[str]) -> int:
     if flags.undo:
         if flags.episodes is not None or flags.where is not None:
             raise UsageError("--undo takes back the last entry whatever it was: name no episodes")
-        undone = undo_last(labels)
+        undone = labels.undo(author_name(flags.author))
         if flags.json:
             _print_json({"undone": undone})
         else:
-            print(f"taken back: {undone}")
+            first = undone[0]
+            about = episode_list([line["episode"] for line in undone])
+            value = cell(first["value"]) or "none"
+            print(f"taken back: {first['field']} = {value} by {first['author']} on {about}")
         return 0
     named = flags.episodes is not None or flags.where is not None
     chosen = choose_episodes(dataset, flags.episodes, flags.where) if named or not flags.history else None
     if flags.history:
         rows = history_rows(labels, chosen)
-        names = ["at", "author", "episode", "field", "value"]
         if flags.json:
-            _print_json([dict(zip(names, row)) for row in rows])
+            _print_json([dict(zip(HISTORY, row)) for row in rows])
         else:
-            print(table(names, rows) if rows else "no labels yet")
+            print(table(HISTORY, rows) if rows else "no labels yet")
         return 0
+    assert chosen is not None
     author = author_name(flags.author)
     for field, value in values.items():
         labels.set(chosen, field, value, author)
@@ -113,18 +116,19 @@ def main_label(args: list[str]) -> int:
         _print_json({"episodes": chosen, "set": values, "author": author})
     else:
         said = ", ".join(f"{field} = {cell(value) or 'none'}" for field, value in values.items())
-        print(f"{len(chosen or [])} episodes ({episode_list(chosen or [])}): {said} (by {author})")
+        print(f"{counted(len(chosen))} ({episode_list(chosen)}): {said} (by {author})")
     return 0
 
 
 def _label_values(flags: Any) -> dict[str, Any]:
+    # The verdict last: it is what `--undo` should take back first.
     values: dict[str, Any] = {}
-    if flags.verdict is not None:
-        values["verdict"] = None if flags.verdict == "none" else flags.verdict
-    if flags.success is not None:
-        values["success"] = {"true": True, "false": False, "none": None}[flags.success]
     if flags.note is not None:
         values["note"] = flags.note or None
+    if flags.success is not None:
+        values["success"] = {"true": True, "false": False, "none": None}[flags.success]
+    if flags.verdict is not None:
+        values["verdict"] = None if flags.verdict == "none" else flags.verdict
     return values
 
 
@@ -156,8 +160,6 @@ def main_score(args: list[str]) -> int:
     from curation.verdicts import drop_faults
 
     asked = parse_episodes(flags.explain, dataset.num_episodes) if flags.explain is not None else []
-    if dataset.num_episodes == 0:
-        raise UsageError(f"the dataset {dataset.root} has no episodes: there is nothing to score")
     scoring = score_dataset(dataset, flags.video, ProgressLine(), flags.jobs)
     store(dataset.root, scoring, flags.video)
     dropped = drop_faults(Labels(dataset.root), scoring) if flags.drop_faults else None
@@ -171,7 +173,7 @@ def main_score(args: list[str]) -> int:
         print(summary(dataset, scoring))
     if dropped is not None:
         print(
-            f"verdict 'drop' set on {len(dropped)} episodes"
+            f"verdict 'drop' set on {counted(len(dropped))}"
             + (f": {episode_list(sorted(dropped))}" if dropped else "")
             + " (verdicts by people were left alone)"
         )
@@ -202,7 +204,7 @@ def main_query(args: list[str]) -> int:
         return 0
     if rows:
         print(table(names, rows))
-    print(f"{len(rows)} of {dataset.num_episodes} episodes", file=sys.stderr)
+    print(f"{len(rows)} of {counted(dataset.num_episodes)}", file=sys.stderr)
     return 0
 
 

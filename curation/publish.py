@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from collector.dataset.reader import Dataset
-from collector.errors import DataError
 from curation.card import DEFAULT_LICENSE, dataset_card
 
 if TYPE_CHECKING:
@@ -38,13 +37,11 @@ def publish(
         Address, commit and counts.
 
     Raises:
-        DataError: If the dataset has no episodes.
+        DataError: If the dataset cannot be read.
         HubError: If the Hub refuses or cannot be reached.
     """
     from collector.hub.client import push_mirror
 
-    if dataset.num_episodes == 0:
-        raise DataError(f"the dataset {dataset.root} has no episodes: record some before publishing")
     result = push_mirror(
         dataset.root,
         repo_id,

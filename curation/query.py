@@ -18,7 +18,7 @@ SHOWN = (
     "faults",
     "warnings",
     "seed",
-    "tasks",
+    "task",
     "note",
 )
 """Columns shown without `--columns`, as far as the dataset has them."""
@@ -40,8 +40,7 @@ def query_episodes(
     Raises:
         UsageError: If the condition is not SQL or matches nothing, or a column does not exist.
     """
-    # An empty dataset has no match for anything, and listing it is not a mistake.
-    chosen = select_episodes(dataset, condition) if condition or dataset.num_episodes else []
+    chosen = select_episodes(dataset, condition)
     connection = episode_view(dataset)
     try:
         known = [row[0] for row in connection.execute("DESCRIBE episodes").fetchall()]

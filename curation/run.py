@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from collector.dataset import schema
 from collector.dataset.reader import Dataset
 from curation.checks.base import Check, Episode, Measure
 from curation.checks.reference import Reference
@@ -28,7 +29,6 @@ Video = dict[int, dict[str, dict[str, np.ndarray]]]
 
 FRAMES_WORTH_A_POOL = 200_000
 """Below this, starting processes costs more than the checks (about 50,000 frames a second on one core)."""
-_INDEX_COLUMNS = ("timestamp", "frame_index", "episode_index", "index", "task_index")
 
 
 def score_dataset(
@@ -114,11 +114,7 @@ def _each(
 
 
 def _columns_to_read(dataset: Dataset) -> list[str]:
-    return [
-        name
-        for name, spec in dataset.features.items()
-        if spec["dtype"] not in ("video", "image", "string") and name not in _INDEX_COLUMNS
-    ]
+    return [name for name in schema.numeric_keys(dataset.features) if name not in schema.DEFAULT_FEATURES]
 
 
 def read_episodes(dataset: Dataset, indices: Sequence[int], video: Video | None = None) -> list[Episode]:
@@ -186,7 +182,7 @@ def store(root: Path, scoring: Scoring, video: bool) -> None:
             rows["score"].append(None if np.isnan(score) else float(score))
             rows["state"].append("skipped" if reason else worst.get((episode, name), "ok"))
             rows["note"].append(reason or None)
-    schema = pa.schema(
+    kinds = pa.schema(
         [
             ("episode_index", pa.int64()),
             ("check", pa.string()),
@@ -196,7 +192,7 @@ def store(root: Path, scoring: Scoring, video: bool) -> None:
         ],
         metadata={"demodeck": json.dumps(_about(scoring, video))},
     )
-    _write(pa.table(rows, schema=schema), root / "curation" / "scores.parquet")
+    _write(pa.table(rows, schema=kinds), root / "curation" / "scores.parquet")
     fields = [
         ("episode_index", pa.int64()),
         ("check", pa.string()),

@@ -41,6 +41,11 @@ def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     return "\n".join([line(head), line(["-" * w for w in widths]), *map(line, texts)])
 
 
+def counted(n: int) -> str:
+    """Return `1 episode` or `n episodes`."""
+    return f"{n} episode" if n == 1 else f"{n} episodes"
+
+
 def episode_list(episodes: Sequence[int], most: int = 8) -> str:
     """Return episode numbers as ranges, `3, 7-9, 12 and 5 more`."""
     parts: list[str] = []

@@ -6,63 +6,66 @@ from collections.abc import Sequence
 from typing import Any
 
 from collector.dataset.labels import Labels
-from collector.errors import UsageError
 from curation.scores import Scoring
 
 AUTOMATIC = "check:"
 """Authors that are checks begin so; every other author is a person."""
 
 
-def verdicts(labels: Labels) -> dict[int, tuple[str, str]]:
-    """Return per episode its present verdict and the author who set it; without verdict no entry."""
-    state: dict[int, tuple[str, str]] = {}
-    current = labels.current()
-    for entry in labels.history():
-        if entry.get("field") == "verdict" and entry.get("value") is not None:
-            state[int(entry["episode"])] = (str(entry["value"]), str(entry["author"]))
-    return {e: v for e, v in state.items() if current.get(e, {}).get("verdict") == v[0]}
+def decided(labels: Labels) -> dict[int, str]:
+    """Return per episode who decided on its verdict last.
+
+    A person who takes a verdict back has decided too: a check may not bring it back.
+    """
+    return {
+        int(line["episode"]): str(line.get("author", ""))
+        for line in labels.history()
+        if line.get("field") == "verdict" and not line["undone"]
+    }
 
 
 def drop_faults(labels: Labels, scoring: Scoring) -> dict[int, str]:
-    """Set the verdict `drop` on episodes with faults that have no verdict at all yet.
+    """Set the verdict `drop` on episodes with faults on whose verdict nobody decided yet.
 
-    The author is `check:<name>` of the first fault and a note says why, unless the episode has a note.
+    The author is `check:<name>` of the episode's first fault; a note says why, unless the episode has one.
 
     Returns:
         Reason per episode that was dropped now.
+
+    Raises:
+        DataError: If the labels are damaged.
+        OSError: If the disk refuses.
     """
-    decided = verdicts(labels)
-    current = labels.current()
-    dropped: dict[int, str] = {}
-    for episode, faults in sorted(scoring.faulty().items()):
-        if episode in decided:
-            continue
-        author = AUTOMATIC + faults[0].check
-        reason = "; ".join(f.message for f in faults)
-        labels.set([episode], "verdict", "drop", author)
+    who, current = decided(labels), labels.current()
+    chosen = {e: faults for e, faults in sorted(scoring.faulty().items()) if e not in who}
+    reasons = {e: "; ".join(f.message for f in faults) for e, faults in chosen.items()}
+    for episode, faults in chosen.items():
         if not current.get(episode, {}).get("note"):
-            labels.set([episode], "note", reason, author)
-        dropped[episode] = reason
-    return dropped
+            labels.set([episode], "note", reasons[episode], AUTOMATIC + faults[0].check)
+    # One entry a check, last, so that `label --undo` takes back verdicts and not some note.
+    by_check: dict[str, list[int]] = {}
+    for episode, faults in chosen.items():
+        by_check.setdefault(faults[0].check, []).append(episode)
+    for check, episodes in by_check.items():
+        labels.set(episodes, "verdict", "drop", AUTOMATIC + check)
+    return reasons
+
+
+HISTORY = ("at", "author", "episode", "field", "value", "undone")
 
 
 def history_rows(labels: Labels, episodes: Sequence[int] | None) -> list[tuple[Any, ...]]:
-    """Return the label history, oldest first: time, author, episode, field, value; of all episodes if None."""
-    wanted = None if episodes is None else set(episodes)
-    return [
-        (e.get("at"), e.get("author"), e.get("episode"), e.get("field"), e.get("value"))
-        for e in labels.history()
-        if wanted is None or e.get("episode") in wanted
-    ]
+    """Return the label history as rows of `HISTORY`, oldest first; of all episodes if None.
 
-
-def undo_last(labels: Labels) -> Any:
-    """Take the last entry back.
-
-    Raises:
-        UsageError: If there is nothing to take back.
+    An entry that took others back has the field `undo` and no episode.
     """
-    undone = labels.undo()
-    if not undone:
-        raise UsageError("there is nothing to undo: no labels were set")
-    return undone
+    wanted = None if episodes is None else set(episodes)
+    rows, taken_back = (
+        [],
+        {line.get("batch") for line in labels.history() if line.get("episode") in (wanted or ())},
+    )
+    for line in labels.history():
+        if wanted is None or line.get("episode") in wanted or line.get("undo") in taken_back - {None}:
+            values = (line.get(name) for name in HISTORY[:3])
+            rows.append((*values, line.get("field", "undo"), line.get("value"), line["undone"]))
+    return rows

@@ -11,7 +11,7 @@ def measure(episode: Episode, reference: Reference) -> Measure:
 
 
 CHECK = Check(
-    "length",
+    "unusual_length",
     "s",
     "much shorter or longer than the set",
     measure,
@@ -26,7 +26,7 @@ def measure_stub(episode: Episode, reference: Reference) -> Measure:
 
 
 STUB = Check(
-    "stub",
+    "too_short",
     "s",
     "under half a second: a slip of the finger",
     measure_stub,

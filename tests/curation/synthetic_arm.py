@@ -137,8 +137,8 @@ def inject(columns: dict[str, np.ndarray], fault: str, seed: int) -> dict[str, n
 FAULTS = {
     # fault -> (checks of which at least one must find it, severity)
     "nan": ({"non_finite"}, "fault"),
-    "stub": ({"stub"}, "fault"),
-    "long": ({"length"}, "warn"),
+    "stub": ({"too_short"}, "fault"),
+    "long": ({"unusual_length"}, "warn"),
     "stall": ({"stall"}, "fault"),
     "idle": ({"idle_ends"}, "warn"),
     "spike": ({"glitch"}, "fault"),

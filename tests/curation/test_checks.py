@@ -80,9 +80,9 @@ def test_absent_clocks_are_said_not_passed(clean_flights):
 def test_tiny_episodes_crash_nothing(clean_flights, length):
     tiny = {k: v[:length] for k, v in flight(5).items()}
     scoring = score([*clean_flights, tiny])
-    assert any(f.check == "stub" for f in scoring.findings)
+    assert any(f.check == "too_short" for f in scoring.findings)
     alone = score([tiny])
-    assert [f.check for f in alone.findings if f.severity == "fault"] == ["stub"]
+    assert [f.check for f in alone.findings if f.severity == "fault"] == ["too_short"]
 
 
 def test_all_nan_and_constant_episodes_crash_nothing(clean_flights):

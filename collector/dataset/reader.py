@@ -52,7 +52,7 @@ class Dataset:
         if episodes["episode_index"].to_pylist() != list(range(expected)):
             raise DataError(f"{root} is damaged: its episode table does not count 0 to {expected - 1}")
         dataset = cls(root, info, episodes)
-        for path in sorted(set(dataset._data_files)):
+        for path in sorted(set(dataset.data_files)):
             if not path.exists():
                 raise DataError(f"{root} is half-written: {path.relative_to(root)} is missing; pull it again")
         return dataset
@@ -95,7 +95,8 @@ class Dataset:
         return self.episodes["length"].to_numpy()
 
     @cached_property
-    def _data_files(self) -> list[Path]:
+    def data_files(self) -> list[Path]:
+        """The data file of each episode."""
         pattern = self.info.get("data_path") or schema.DATA_PATH
         chunks, files = (self.episodes[f"data/{name}_index"].to_pylist() for name in ("chunk", "file"))
         return [self.root / pattern.format(chunk_index=c, file_index=f) for c, f in zip(chunks, files)]
@@ -143,8 +144,8 @@ class Dataset:
         if wrong := [name for name in names if name not in known]:
             raise UsageError(f"no column '{wrong[0]}' in {self.root}: it has {', '.join(known)}")
         parts: dict[int, dict[str, np.ndarray]] = {}
-        for path in dict.fromkeys(self._data_files[e] for e in chosen):
-            inside = [e for e in chosen if self._data_files[e] == path]
+        for path in dict.fromkeys(self.data_files[e] for e in chosen):
+            inside = [e for e in chosen if self.data_files[e] == path]
             parts |= self._read_file(path, names, inside)
         if not chosen:
             return {name: np.empty((0,)) for name in names}
@@ -162,14 +163,9 @@ class Dataset:
         arrays = {name: schema.to_numpy(table[name]) for name in names}
         parts = {}
         for episode in episodes:
-            # Rows of an episode are contiguous, and in ascending order in files of every writer.
-            first, last = np.searchsorted(of_row, [episode, episode + 1])
-            if last - first != self._lengths[episode]:
-                raise DataError(
-                    f"{path} holds {last - first} of the {self._lengths[episode]} frames of episode {episode}: "
-                    "restore it, or pull the dataset again"
-                )
-            parts[episode] = {name: array[first:last] for name, array in arrays.items()}
+            at = rows_of(of_row, episode, int(self._lengths[episode]), path)
+            where = slice(at.start, at.stop) if isinstance(at, range) else at
+            parts[episode] = {name: array[where] for name, array in arrays.items()}
         return parts
 
     def episode(self, index: int, names: Sequence[str] | None = None) -> dict[str, np.ndarray]:
@@ -202,7 +198,7 @@ class Dataset:
     def _single_images(self, episode: int, camera: str) -> Iterator[np.ndarray]:
         import av
 
-        table = tables.read_parquet(self._data_files[episode], [camera, "episode_index"])
+        table = tables.read_parquet(self.data_files[episode], [camera, "episode_index"])
         rows = np.flatnonzero(table["episode_index"].to_numpy() == episode)
         for row in rows:
             image = table[camera][int(row)].as_py()
@@ -215,7 +211,7 @@ class Dataset:
         Raises:
             DataError: Naming the first that is not.
         """
-        for path in sorted(set(self._data_files)):
+        for path in sorted(set(self.data_files)):
             tables.read_parquet(path, ["episode_index"])
         for camera in schema.video_keys(self.features):
             for path in sorted({self.video_place(e, camera)[0] for e in range(self.num_episodes)}):
@@ -248,3 +244,29 @@ class Dataset:
         table = tables.read_episodes(self.root, with_stats=True).slice(0, self.num_episodes)
         names = [name for name in table.column_names if name.startswith("stats/")]
         return [unflatten(row) for row in table.select(names).to_pylist()]
+
+
+def rows_of(of_row: np.ndarray, episode: int, length: int, path: Path) -> range | np.ndarray:
+    """Return the rows of an episode in a data file.
+
+    Args:
+        of_row: Episode of each row of the file, (n_rows,).
+        length: The episode's frames.
+        path: The file, for messages.
+
+    Returns:
+        A range, or row numbers where a writer did not keep the episode together.
+
+    Raises:
+        DataError: If the file does not hold `length` of them.
+    """
+    first, last = np.searchsorted(of_row, [episode, episode + 1]).tolist()
+    if last - first == length and (of_row[first:last] == episode).all():
+        return range(first, last)
+    rows = np.flatnonzero(of_row == episode)  # not in ascending order
+    if len(rows) != length:
+        raise DataError(
+            f"{path} holds {len(rows)} of the {length} frames of episode {episode}: "
+            "restore it, or pull the dataset again"
+        )
+    return rows

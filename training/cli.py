@@ -26,10 +26,9 @@ def main_train(args: list[str]) -> int:
     from training.config import TrainConfig
 
     _register_policies(args)
-    if _flag(args, "resume") == "true":
-        config = _resumed_config(args)
-    else:
-        config = parse_flags(TrainConfig, args, "train")
+    config = (
+        _resumed_config(args) if _flag(args, "resume") == "true" else parse_flags(TrainConfig, args, "train")
+    )
     config.validate()
     _settle(config, args)
     from training.train import train

@@ -62,9 +62,10 @@ class EpisodeFrames:
             bad = np.flatnonzero(~np.isfinite(array.reshape(len(array), -1)).all(axis=1))
             if len(bad):
                 episode = int(np.searchsorted(ends, bad[0], side="right"))
+                frame = int(bad[0] - (ends[episode] - lengths[episode]))
                 raise DataError(
-                    f"column '{name}' holds {len(bad)} frames with NaN or infinity (first: frame "
-                    f"{int(bad[0] - (ends[episode] - lengths[episode]))} of the {episode}th chosen episode): "
+                    f"column '{name}' holds {len(bad)} frames with NaN or infinity (the first is frame {frame} "
+                    f"of the chosen episode {episode}, counted from 0): "
                     "run 'demodeck score' and leave such episodes out with --dataset.filter"
                 )
             tensors[name] = torch.from_numpy(array.reshape(len(array), -1).copy())

@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from collector.dataset.reader import Dataset
-from collector.dataset.select import select_episodes
-
 from collector.errors import DataError, HubError, UsageError
 from training.config import DatasetSource
 from training.data import EpisodeFrames
@@ -67,7 +65,12 @@ def open_source(source: DatasetSource) -> tuple[Dataset, Provenance]:
     else:
         root, revision = _pull(source)
     dataset = Dataset.open(root)
-    episodes = [int(episode) for episode in select_episodes(dataset, source.filter)]
+    if source.filter is None:
+        episodes = list(range(dataset.num_episodes))
+    else:
+        from collector.dataset.select import select_episodes
+
+        episodes = [int(episode) for episode in select_episodes(dataset, source.filter)]
     lengths = [int(length) for length in dataset.lengths(episodes)]
     if sum(lengths) == 0:
         raise DataError(f"{root} has no frames in the chosen episodes: record some first")

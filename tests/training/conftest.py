@@ -1,0 +1,51 @@
+"""A small dataset, written by plain lerobot, for training on."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+JOINTS = ["a.pos", "b.pos", "c.pos"]
+LENGTHS = (7, 12, 5, 20)
+FPS = 20
+
+
+FEATURES = {
+    "observation.state": {"dtype": "float32", "shape": (3,), "names": JOINTS},
+    "observation.environment_state": {"dtype": "float32", "shape": (2,), "names": ["x", "y"]},
+    "action": {"dtype": "float32", "shape": (3,), "names": JOINTS},
+}
+
+
+def _write(root, lengths=LENGTHS, columns=tuple(FEATURES), seed=0):
+    """Write episodes of smooth random motion with plain lerobot; the action leads the state by a frame."""
+    from lerobot.datasets.lerobot_dataset import LeRobotDataset
+
+    rng = np.random.default_rng(seed)
+    features = {name: FEATURES[name] for name in columns}
+    dataset = LeRobotDataset.create(
+        "lab/small", FPS, root=root, features=features, robot_type="small_arm", use_videos=False
+    )
+    for length in lengths:
+        path = np.cumsum(rng.normal(size=(length + 1, 3)), axis=0).astype(np.float32)
+        for i in range(length):
+            values = {
+                "observation.state": path[i],
+                "observation.environment_state": path[i, :2] * 2,
+                "action": path[i + 1],
+            }
+            dataset.add_frame({name: values[name] for name in columns} | {"task": "move"})
+        dataset.save_episode()
+    dataset.finalize()
+    return root
+
+
+@pytest.fixture(scope="session")
+def write_dataset():
+    """The function that writes such a dataset: (root, lengths, columns, seed) -> root."""
+    return _write
+
+
+@pytest.fixture(scope="session")
+def small_dataset(tmp_path_factory):
+    return _write(tmp_path_factory.mktemp("small") / "dataset")

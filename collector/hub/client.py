@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from collector.errors import DataError, HubError
-from collector.hub.connection import cache_folder, connect, hub_errors, without_xet
+from collector.hub.connection import PUBLIC_HUB, cache_folder, connect, hub_errors, without_xet
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitOperationAdd, HfApi, RepoFile
@@ -251,15 +251,17 @@ def _move_tag(api: HfApi, repo_id: str, repo_type: str, tag: str, commit: str) -
     opened by name; a `demodeck hub` moves it in one step if asked.
     """
     from huggingface_hub.errors import HfHubHTTPError
-    from huggingface_hub.utils import get_session, hf_raise_for_status
+    from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
 
     present = {ref.name: ref.target_commit for ref in api.list_repo_refs(repo_id, repo_type=repo_type).tags}
     if present.get(tag) == commit:
         return
-    if tag in present:
+    if tag in present and api.endpoint == PUBLIC_HUB:
+        api.delete_tag(repo_id, tag=tag, repo_type=repo_type)
+    elif tag in present:
         address = f"{api.endpoint}/api/{repo_type}s/{repo_id}/tag/{commit}"
         answer = get_session().post(
-            address, headers=api._build_hf_headers(), json={"tag": tag, "force": True}
+            address, headers=build_hf_headers(library_name="demodeck"), json={"tag": tag, "force": True}
         )
         try:
             hf_raise_for_status(answer)

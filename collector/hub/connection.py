@@ -15,12 +15,12 @@ from collector.errors import HubError
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
-_PUBLIC_HUB = "https://huggingface.co"
+PUBLIC_HUB = "https://huggingface.co"
 
 
 def endpoint() -> str:
     """Return the Hub's address: `HF_ENDPOINT` as it is now (`huggingface_hub` keeps that of its import)."""
-    return (os.environ.get("HF_ENDPOINT") or _PUBLIC_HUB).rstrip("/")
+    return (os.environ.get("HF_ENDPOINT") or PUBLIC_HUB).rstrip("/")
 
 
 def cache_folder() -> Path:
@@ -80,7 +80,7 @@ def without_xet(api: HfApi) -> Iterator[None]:
     from huggingface_hub import constants
 
     before = constants.HF_HUB_DISABLE_XET
-    if api.endpoint != _PUBLIC_HUB:
+    if api.endpoint != PUBLIC_HUB:
         constants.HF_HUB_DISABLE_XET = True
     try:
         yield

@@ -82,8 +82,11 @@ async def _on_unknown(request: Request, error: Exception) -> Response:
     )
 
 
-async def _on_full_disk(request: Request, error: Exception) -> Response:
+async def _on_os_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, OSError)
+    if isinstance(error, FileNotFoundError):
+        # Only a repository that was deleted under a request's feet lacks its own folders.
+        return refusal_response(Refusal(404, "the repository does not exist any more", "RepoNotFound"))
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         # 507 is not retried by the client, which would only fill the disk again.
         return refusal_response(
@@ -108,7 +111,7 @@ def build_app(store: Store, tokens: dict[str, User]) -> ASGIApp:
         exception_handlers={
             Refusal: _on_refusal,
             HTTPException: _on_unknown,
-            OSError: _on_full_disk,
+            OSError: _on_os_error,
             ClientDisconnect: _on_gone,
         },
     )
@@ -198,7 +201,11 @@ def serve(
         UsageError: See `listen` and `Store`.
     """
     listener = listen(host, port, bool(tokens))
-    store = Store(root)
+    try:
+        store = Store(root)
+    except BaseException:
+        listener.close()
+        raise
     config = uvicorn.Config(
         build_app(store, tokens),
         log_config=_logging(verbose),

@@ -68,9 +68,14 @@ class Store:
             raise UsageError(
                 f"another 'demodeck hub serve' has {self.root}: use that one, stop it, or name another --root"
             ) from error
+        try:
+            self._read_marker(marker)
+        except BaseException:
+            self.close()
+            raise
+
+    def _read_marker(self, marker: Path) -> None:
         self.temporaries.mkdir(exist_ok=True)
-        for kind in KINDS:
-            (self.root / kind).mkdir(exist_ok=True)
         if not marker.exists():
             content = json.dumps({"format": _FORMAT, "secret": secrets.token_hex(32)}).encode()
             write_atomically(marker, content, self.temporaries)
@@ -85,6 +90,9 @@ class Store:
             raise DataError(
                 f"{self.root} has Hub format {version}, this demodeck reads {_FORMAT}: use a newer demodeck"
             )
+        # After the marker: a folder that holds repositories and no marker is somebody else's.
+        for kind in KINDS:
+            (self.root / kind).mkdir(exist_ok=True)
 
     def _sweep(self) -> None:
         """Remove what an earlier server left unfinished."""

@@ -19,9 +19,7 @@ _CHUNK_LIMIT = 128 * 1024
 _STORED, _LZ4, _GROUPED_LZ4 = 0, 1, 2
 _XORB_FOOTER = b"XETBLOB"
 
-_SHARD_TAG = b"HFRepoMetaData\0" + bytes(
-    [85, 105, 103, 69, 106, 123, 129, 87, 131, 165, 189, 217, 92, 205, 209, 74, 169]
-)
+_SHARD_TAG = b"HFRepoMetaData\0" + bytes.fromhex("556967456a7b815783a5bdd95ccdd14aa9")
 _SHARD_HEADER = 48
 _ENTRY = 48
 _BOOKEND = b"\xff" * 32

@@ -166,7 +166,7 @@ def _assemble_file(session: Session, file: ShardFile, xorbs: dict[str, Xorb]) ->
 
 
 async def nothing(request: Request) -> Response:
-    """GET /xet/{session}/v1/chunks/..: no other client's chunks are offered. POST ../telemetry is not kept."""
+    """GET /xet/{session}/v1/chunks/..: no other client's chunks are offered. POST /v1/telemetry is not kept."""
     return JSONResponse({}, status_code=404 if request.method == "GET" else 200)
 
 
@@ -177,5 +177,5 @@ def routes() -> list[Route]:
         Route("/xet/{session}/v1/xorbs/default/{hash}", xorb, methods=["POST"]),
         Route("/xet/{session}/v1/shards", shard, methods=["POST"]),
         Route("/xet/{session}/v1/chunks/{prefix}/{hash}", nothing),
-        Route("/xet/{session}/v1/telemetry", nothing, methods=["POST"]),
+        Route("/v1/telemetry", nothing, methods=["POST"]),
     ]

@@ -119,6 +119,6 @@ def connect(device: Any, what: str) -> None:
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise DeviceError(
-            f"{what} '{device.name}' does not connect: {reason}: check its cable, power and port, "
+            f"{what} '{device}' does not connect: {reason}: check its cable, power and port, "
             "then run 'demodeck doctor'"
         ) from error

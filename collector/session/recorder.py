@@ -16,6 +16,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from collector.dataset.journal import JournalWriter, list_journals, read_journal
+from collector.dataset.rewrite import compact
+from collector.dataset.schema import normalised
 from collector.dataset.writer import DatasetWriter
 from collector.errors import DataError, UsageError
 from collector.session import ipc
@@ -39,6 +41,13 @@ def sole_writer(root: Path):
             yield
     except Timeout as error:
         raise UsageError(f"{root} is being recorded by another process: end that one first") from error
+    finally:
+        if not (root / "meta").exists():
+            # Nothing was flown: leave no trace, so that the same command works again.
+            (root / ".journal" / "lock").unlink(missing_ok=True)
+            for folder in (root / ".journal", root):
+                with contextlib.suppress(OSError):
+                    folder.rmdir()
 
 
 def recover_journals(writer: DatasetWriter, root: Path) -> list[int]:
@@ -84,28 +93,36 @@ class _Recorder:
         self.videos = [name for name, f in self.features.items() if f["dtype"] == "video"]
         self.encoder = SimpleNamespace(**opening["encoder"])
         self.ring = ipc.Ring(self.features, opening["ring"])
-        self.writer = self._open_writer(opening)
+        self.create = {"fps": self.fps, "features": self.features, "robot_type": opening["robot_type"]}
+        self._writer = self._open_writer(opening["resume"])
         self.sealing = ThreadPoolExecutor(1, thread_name_prefix="sealing")
         self.unsealed: list[Future] = []
         self.journal: JournalWriter | None = None
         self.header: dict[str, Any] = {}
 
-    def _open_writer(self, opening: dict[str, Any]) -> DatasetWriter:
-        exists = (self.root / "meta" / "info.json").exists()
-        if exists and not opening["resume"]:
+    def _open_writer(self, resume: bool) -> DatasetWriter | None:
+        """Open the dataset that is to be recorded on; None where it is made with the first flight."""
+        if not (self.root / "meta" / "info.json").exists():
+            normalised(self.features)  # what cannot be stored is refused before anything moves
+            return None
+        if not resume:
             raise UsageError(
                 f"{self.root} holds a dataset already: add --resume=true to record on, "
                 "or choose another --dataset.root"
             )
-        if not exists:
-            return DatasetWriter.create(
-                self.root, fps=self.fps, features=self.features, robot_type=opening["robot_type"]
-            )
         return DatasetWriter.open(self.root, fps=self.fps, features=self.features)
 
+    @property
+    def writer(self) -> DatasetWriter:
+        """The dataset's writer. A session that never flies leaves no empty dataset behind."""
+        if self._writer is None:
+            self._writer = DatasetWriter.create(self.root, **self.create)
+        return self._writer
+
     def run(self) -> None:
-        recovered = recover_journals(self.writer, self.root)
-        ipc.send(self.control, "opened", episodes=self.writer.num_episodes, recovered=recovered)
+        recovered = recover_journals(self._writer, self.root) if self._writer else []
+        episodes = self._writer.num_episodes if self._writer else 0
+        ipc.send(self.control, "opened", episodes=episodes, recovered=recovered)
         try:
             while (message := ipc.receive(self.control)) is None or message["kind"] != "close":
                 if message is None:
@@ -115,10 +132,10 @@ class _Recorder:
                 elif message["kind"] == "end":
                     self._end(message)
             self._drain()
-            if self.writer.num_episodes:
-                self.writer.close()
-                self._compact()
-            ipc.send(self.control, "closed", episodes=self.writer.num_episodes)
+            if self._writer and self._writer.num_episodes:
+                self._writer.close()
+                compact(self.root)
+            ipc.send(self.control, "closed", episodes=self._writer.num_episodes if self._writer else 0)
         except EOFError:
             # Control died in flight: what reached us becomes an episode, marked as interrupted.
             if self.journal is not None:
@@ -126,13 +143,9 @@ class _Recorder:
             self._drain()
         finally:
             self.sealing.shutdown()
-            self.writer.close()
+            if self._writer:
+                self._writer.close()
             self.ring.close()
-
-    def _compact(self) -> None:
-        from collector.dataset.rewrite import compact
-
-        compact(self.root)
 
     def _begin(self, message: dict[str, Any]) -> None:
         self._drain(leave=_MAX_UNSEALED)

@@ -16,6 +16,7 @@ from collector.dataset.reader import Dataset
 
 FPS = 15
 SIZE = 64
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 
 # Reads a dataset with plain lerobot and writes every column and picture of it to one file.
 LEROBOT_DUMP = """
@@ -108,14 +109,15 @@ def test_plain_lerobot_reads_back_what_was_flown(demodeck, tmp_path, command_env
     np.testing.assert_allclose(read["clock.tick"].ravel(), read["timestamp"].ravel(), atol=1e-5)
     assert set(read["task"]) == {robot.task.instruction}
     for camera in ("front", "wrist"):
-        decoded = 255 * read[f"observation.images.{camera}"].transpose(0, 2, 3, 1)
-        flown = np.stack([t.observation[camera] for t in ticks]).astype(np.float32)
-        own_error = ((decoded - flown) ** 2).mean(axis=(1, 2, 3))
-        assert own_error.max() < 80, "a picture differs from the one that was flown"
+        # Brightness alone: colour is stored at half the resolution (yuv420p), which at 64 px shows.
+        decoded = 255 * read[f"observation.images.{camera}"].transpose(0, 2, 3, 1) @ LUMA
+        flown = np.stack([t.observation[camera] for t in ticks]).astype(np.float32) @ LUMA
+        own_error = ((decoded - flown) ** 2).mean(axis=(1, 2))
+        assert own_error.max() < 40, "a picture differs from the one that was flown"
         # A picture must be nearer to its own tick than to one half a second later: nothing has shifted.
-        moved = ((flown[7:] - flown[:-7]) ** 2).mean(axis=(1, 2, 3)) > 200
+        moved = ((flown[7:] - flown[:-7]) ** 2).mean(axis=(1, 2)) > 100
         assert moved.any()
-        other_error = ((decoded[:-7] - flown[7:]) ** 2).mean(axis=(1, 2, 3))
+        other_error = ((decoded[:-7] - flown[7:]) ** 2).mean(axis=(1, 2))
         assert (own_error[:-7][moved] < other_error[moved]).all()
 
 

@@ -1,0 +1,127 @@
+"""Feetech STS3215 servos on a pseudo-terminal: lerobot's own arm classes talk to it as to a real arm.
+
+Protocol: Feetech's SMS/STS manual (instruction packets `FF FF id length instruction parameters checksum`,
+little-endian registers). A servo follows its goal at once; its position is read back less its homing offset.
+"""
+
+import json
+import os
+import pty
+import select
+import threading
+import tty
+from pathlib import Path
+
+JOINTS = ("shoulder_pan", "shoulder_lift", "elbow_flex", "wrist_flex", "wrist_roll", "gripper")
+PING, READ, WRITE, SYNC_READ, SYNC_WRITE = 0x01, 0x02, 0x03, 0x82, 0x83
+BROADCAST = 0xFE
+MODEL, ID, HOMING, TORQUE, GOAL, POSITION = 3, 5, 31, 40, 42, 56
+STS3215 = 777
+RANGE = (800, 3200)
+
+
+class Servo:
+    """The registers of one servo."""
+
+    def __init__(self, servo_id: int) -> None:
+        self.registers = bytearray(256)
+        self.position = 2048
+        self.registers[ID] = servo_id
+        for address, value in ((MODEL, STS3215), (9, RANGE[0]), (11, RANGE[1]), (16, 1000), (GOAL, 2048)):
+            self.put(address, value)
+
+    def put(self, address: int, value: int) -> None:
+        self.registers[address : address + 2] = value.to_bytes(2, "little")
+
+    def get(self, address: int) -> int:
+        return int.from_bytes(self.registers[address : address + 2], "little")
+
+    def read(self, address: int, length: int) -> bytes:
+        raw = self.get(HOMING)
+        offset = -(raw & 0x7FF) if raw & 0x800 else raw & 0x7FF
+        self.put(POSITION, (self.position - offset) & 0xFFF)
+        return bytes(self.registers[address : address + length])
+
+    def write(self, address: int, data: bytes) -> None:
+        self.registers[address : address + len(data)] = data
+        if address <= GOAL < address + len(data) and self.registers[TORQUE]:
+            self.position = self.get(GOAL)
+
+
+class ServoBus:
+    """Six servos behind `path`; `goals` counts the goal positions written by broadcast."""
+
+    def __init__(self) -> None:
+        self.servos = {i: Servo(i) for i in range(1, 7)}
+        self.goals = 0
+        self._master, slave = pty.openpty()
+        tty.setraw(slave)
+        self._slave = slave  # kept open, so that the line stays up between two connections
+        self.path = os.ttyname(slave)
+        self._running = True
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._running = False
+        self._thread.join()
+        os.close(self._master)
+        os.close(self._slave)
+
+    def write_calibration(self, folder: Path, name: str) -> None:
+        """Write the calibration file that lerobot looks for, as this bus is set."""
+        folder.mkdir(parents=True, exist_ok=True)
+        joints = {
+            joint: {
+                "id": i + 1,
+                "drive_mode": 0,
+                "homing_offset": 0,
+                "range_min": RANGE[0],
+                "range_max": RANGE[1],
+            }
+            for i, joint in enumerate(JOINTS)
+        }
+        (folder / f"{name}.json").write_text(json.dumps(joints))
+
+    def _serve(self) -> None:
+        received = bytearray()
+        while self._running:
+            if not select.select([self._master], [], [], 0.05)[0]:
+                continue
+            received += os.read(self._master, 4096)
+            while (packet := self._next_packet(received)) is not None:
+                self._answer(packet[2], packet[4], packet[5:-1])
+
+    @staticmethod
+    def _next_packet(received: bytearray) -> bytes | None:
+        start = received.find(b"\xff\xff")
+        if start < 0:
+            return None
+        del received[:start]
+        if len(received) < 4 or len(received) < received[3] + 4:
+            return None
+        packet = bytes(received[: received[3] + 4])
+        del received[: len(packet)]
+        return packet
+
+    def _reply(self, servo_id: int, parameters: bytes = b"") -> None:
+        body = bytes([servo_id, len(parameters) + 2, 0]) + parameters
+        os.write(self._master, b"\xff\xff" + body + bytes([~sum(body) & 0xFF]))
+
+    def _answer(self, servo_id: int, instruction: int, parameters: bytes) -> None:
+        if instruction == SYNC_READ:
+            address, length, *ids = parameters
+            for one in ids:
+                self._reply(one, self.servos[one].read(address, length))
+        elif instruction == SYNC_WRITE:
+            address, length = parameters[:2]
+            for start in range(2, len(parameters), length + 1):
+                self.servos[parameters[start]].write(address, parameters[start + 1 : start + 1 + length])
+            self.goals += address == GOAL
+        else:
+            for one in sorted(self.servos) if servo_id == BROADCAST else [servo_id]:
+                if instruction == WRITE:
+                    self.servos[one].write(parameters[0], parameters[1:])
+                content = self.servos[one].read(*parameters[:2]) if instruction == READ else b""
+                if servo_id != BROADCAST or instruction == PING:
+                    self._reply(one, content)

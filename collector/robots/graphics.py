@@ -52,6 +52,18 @@ def choose_backend() -> str:
     raise DeviceError(f"cameras need OpenGL, but neither libEGL nor libOSMesa could be loaded: {ADVICE}")
 
 
+def import_mujoco() -> Any:
+    """Import `mujoco`, which binds the OpenGL library that `MUJOCO_GL` names while it is imported.
+
+    Raises:
+        DeviceError: If that library is absent or broken.
+    """
+    try:
+        return importlib.import_module("mujoco")
+    except Exception as error:  # PyOpenGL raises AttributeError where a library is absent
+        raise _did_not_start(os.environ.get("MUJOCO_GL", ""), error) from error
+
+
 def open_context(width: int, height: int) -> Any:
     """Open an OpenGL context to draw in, and make it the current one of this thread.
 
@@ -71,12 +83,14 @@ def open_context(width: int, height: int) -> Any:
     try:
         context = importlib.import_module(module).GLContext(width, height)
         context.make_current()
-    except Exception as error:  # PyOpenGL raises its own kinds, and AttributeError where a library is absent
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise DeviceError(
-            f"OpenGL by '{backend or 'default'}' did not start ({reason[:120]}): {ADVICE}"
-        ) from error
+    except Exception as error:  # the backends and PyOpenGL raise kinds of their own
+        raise _did_not_start(backend, error) from error
     return context
+
+
+def _did_not_start(backend: str, error: Exception) -> DeviceError:
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return DeviceError(f"OpenGL by MUJOCO_GL='{backend}' did not start ({reason[:120]}): {ADVICE}")
 
 
 def _loads(library: str) -> bool:

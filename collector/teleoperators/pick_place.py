@@ -24,10 +24,13 @@ BASE_AXIS_M = np.array([0.0388, 0.0])
 KNOT_S = 0.1
 # Where the arm's joints and the plan disagree at a plan's start, they are brought together in this time [s].
 MERGE_S = 0.5
-# Height of the grip around a cube that lies on the table [m], and how far from the table a cube is let go.
-GRASP_M, LET_GO_M = 0.010, 0.0015
+# Height of the grip around a cube that lies on the table [m]: the moving jaw sweeps up to 8 mm lower, and whoever
+# presses it on the table is thrown back. And how far above the table a cube is let go [m].
+GRASP_M, LET_GO_M = 0.0135, 0.0015
 # The grip is held this far off the cube's middle, so that the fixed jaw passes 5 mm beside the cube [m].
 JAW_OFFSET_M = 0.0025
+# Letting go, the fixed jaw backs off the cube by this much, lest it take it along [m].
+FREE_M = 0.004
 # A `miss` goes this far beside the cube, along the jaws' flanks [m].
 MISS_M = 0.036
 # The gripper's goal when closed [rad]: well inside the cube, so that the servo presses with all its force.
@@ -197,7 +200,7 @@ class Flight:
         if style.flaw == "slip":
             path.to({JAW: style.open_rad}, 0.25, begin_s=swung_s - 0.9 * swing_s)
         path.to({HEIGHT: height_m + LET_GO_M}, 0.55, begin_s=swung_s - style.overlap * swing_s)
-        opened_s = path.to({JAW: style.open_rad}, 0.4)
+        opened_s = path.to({JAW: style.open_rad, DISTANCE: distance_m - FREE_M}, 0.4)
         self._released_s = now_s + (opened_s - 0.4) / style.tempo
         path.to({HEIGHT: height_m + style.hover_m}, 0.55, begin_s=opened_s - 0.15)
         self._begin(now_s, path)

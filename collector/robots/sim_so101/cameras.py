@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from collector.robots.graphics import choose_backend, open_context
+from collector.robots.graphics import choose_backend, import_mujoco, open_context
 
 
 @dataclass
@@ -48,13 +49,15 @@ class SceneCameras:
             DeviceError: If there is no OpenGL to draw with.
         """
         choose_backend()
-        import mujoco
-
-        self._mujoco = mujoco
+        mujoco = self._mujoco = import_mujoco()
         self._model = model
         model.vis.global_.offwidth, model.vis.global_.offheight = width, height
+        self._context: Any = None
         self._gl: Any = open_context(width, height)
-        self._context: Any = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_50.value)
+        # Left to the interpreter's teardown, the context would be freed after the library that frees it. The
+        # backend registered its own end just now; this runs before it.
+        atexit.register(self.close)
+        self._context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_50.value)
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, self._context)
         self._scene = mujoco.MjvScene(model, maxgeom=100)
         self._option = mujoco.MjvOption()
@@ -97,11 +100,12 @@ class SceneCameras:
         return pictures
 
     def close(self) -> None:
-        """Free the graphics memory; may be called twice. Left to the interpreter's exit it may crash
-        there.
-        """
+        """Free the graphics memory; may be called twice."""
+        if self._gl is None:
+            return
+        atexit.unregister(self.close)
+        self._gl.make_current()
         if self._context is not None:
-            self._gl.make_current()
             self._context.free()
-            self._gl.free()
-            self._context = self._gl = None
+        self._gl.free()
+        self._context = self._gl = None

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from collector.robots.graphics import import_mujoco
 from collector.robots.sim_so101.joints import CONTROL_RANGES_RAD, JOINTS
 
 ARM = Path(__file__).parent / "assets" / "so101.xml"
@@ -25,9 +26,7 @@ MAX_STEPS = 12
 @cache
 def _bare_model() -> Any:
     """Return the arm without its geometry (compiled in a millisecond), as a `mujoco.MjModel`."""
-    import mujoco
-
-    spec = mujoco.MjSpec.from_file(str(ARM))
+    spec = import_mujoco().MjSpec.from_file(str(ARM))
     for geom in list(spec.geoms):
         spec.delete(geom)
     for mesh in list(spec.meshes):
@@ -39,9 +38,9 @@ class Reach:
     """Solves the arm's inverse kinematics by mink, each time from where it was asked to start."""
 
     def __init__(self) -> None:
+        model = _bare_model()
         import mink
 
-        model = _bare_model()
         self._mink = mink
         self._configuration = mink.Configuration(model)
         self._grip = mink.FrameTask(

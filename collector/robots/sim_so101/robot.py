@@ -11,7 +11,7 @@ from lerobot.robots.robot import Robot
 from lerobot.utils.decorators import check_if_already_connected, check_if_not_connected
 
 from collector.errors import DeviceError, MismatchError
-from collector.robots.graphics import choose_backend
+from collector.robots.graphics import choose_backend, import_mujoco
 from collector.robots.sim_so101.cameras import SceneCameras, SimCamera
 from collector.robots.sim_so101.config import SimSO101Config
 from collector.robots.sim_so101.joints import ACTION_KEYS, CONTROL_RANGES, JOINTS, to_radians, to_units
@@ -55,6 +55,8 @@ class SimSO101(Robot):
         self._renderer: SceneCameras | None = None
         self._caught_up_s = 0.0
         self._control_period_s = 1 / 30
+        self._goal_rad = HOME_RAD
+        self._step_rad = np.zeros(len(JOINTS))
         self._steps = 0
         self._cut_period()
 
@@ -91,9 +93,7 @@ class SimSO101(Robot):
         """
         if self.cameras:
             choose_backend()
-        import mujoco
-
-        self._mujoco = mujoco
+        mujoco = self._mujoco = import_mujoco()
         model = mujoco.MjModel.from_xml_path(str(SCENE))
         if self.cameras:
             self._renderer = SceneCameras(model, list(self.cameras), self.config.width, self.config.height)
@@ -134,7 +134,8 @@ class SimSO101(Robot):
         rng = np.random.default_rng([seed, 0x50101])
         self._mujoco.mj_resetData(self._model, self._data)
         start_rad = HOME_RAD + HOME_SPREAD_RAD * rng.uniform(-1, 1, len(JOINTS))
-        self._data.qpos[self._joint_address] = self._data.ctrl[:] = start_rad
+        self._data.qpos[self._joint_address] = self._data.ctrl[:] = self._goal_rad = start_rad
+        self._step_rad = np.zeros(len(JOINTS))
         self.task.place_cube(rng)
         # The servos sag until they carry the arm; that is over before the episode begins.
         self._advance(round(SETTLE_S / self._model.opt.timestep))
@@ -173,6 +174,9 @@ class SimSO101(Robot):
     def send_action(self, action: dict[str, Any]) -> dict[str, float]:
         """Give the servos their goals, and in lock-step let one control period pass.
 
+        A servo does not leap to its goal but moves there evenly over the control period; at low rates leaps
+        would throw what is in the gripper.
+
         Args:
             action: `<joint>.pos` in degrees (gripper 0..100); a joint left out keeps its goal.
 
@@ -184,7 +188,7 @@ class SimSO101(Robot):
             MismatchError: If the action names a joint that the SO-101 has not.
             DeviceError: If a value is not finite.
         """
-        goals = to_units(self._data.ctrl.copy())
+        goals = to_units(self._goal_rad)
         for key, value in action.items():
             if key not in ACTION_KEYS:
                 raise MismatchError(
@@ -196,7 +200,8 @@ class SimSO101(Robot):
             raise DeviceError(f"the action for '{bad}' is not a finite number: check the pilot or its policy")
         sent = np.clip(goals, CONTROL_RANGES[:, 0], CONTROL_RANGES[:, 1])
         self._catch_up()
-        self._data.ctrl[:] = to_radians(sent)
+        self._goal_rad = to_radians(sent)
+        self._step_rad = np.abs(self._goal_rad - self._data.ctrl) / self._steps
         if not self.realtime:
             self._advance(self._steps)
         return dict(zip(ACTION_KEYS, sent.tolist()))
@@ -220,4 +225,8 @@ class SimSO101(Robot):
             self._advance(steps)
 
     def _advance(self, steps: int) -> None:
-        self._mujoco.mj_step(self._model, self._data, steps)
+        """Step physics while the servos' set points move evenly to their goals, over one control period."""
+        ctrl = self._data.ctrl
+        for _ in range(steps):
+            ctrl += np.clip(self._goal_rad - ctrl, -self._step_rad, self._step_rad)
+            self._mujoco.mj_step(self._model, self._data)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Self
 
-from collector.hub.disk import new_temporary, sync_folder
+from collector.hub.disk import new_temporary, sync_all, sync_folder
 from collector.hub.names import Refusal, check_sha256
 
 
@@ -65,8 +66,7 @@ class Incoming:
         self._file.close()
         target = self._blobs.path(found)
         if not target.parent.exists():
-            target.parent.mkdir(exist_ok=True)
-            sync_folder(target.parent.parent)
+            self._blobs.make_folders([found])
         self._path.replace(target)
         sync_folder(target.parent)
         return found
@@ -78,6 +78,49 @@ class Incoming:
         self._file.close()
         with contextlib.suppress(FileNotFoundError):
             self._path.unlink()
+
+
+class Batch:
+    """Small contents that are written at once and made durable together, as a commit brings them.
+
+    Use as a context manager: what `seal` did not reach is removed.
+    """
+
+    def __init__(self, blobs: Blobs) -> None:
+        self._blobs = blobs
+        self._waiting: dict[str, Path] = {}
+
+    def add(self, content: bytes) -> str:
+        """Take in a content and return its sha256; it is in place after `seal`."""
+        sha256 = hashlib.sha256(content).hexdigest()
+        if sha256 not in self._waiting and self._blobs.size(sha256) != len(content):
+            path = new_temporary(self._blobs.temporaries)
+            self._waiting[sha256] = path
+            path.write_bytes(content)
+        return sha256
+
+    def seal(self) -> None:
+        """Make all contents durable under their sha256.
+
+        Raises:
+            OSError: If the disk is full.
+        """
+        if not self._waiting:
+            return
+        sync_all(self._waiting.values())
+        self._blobs.make_folders(self._waiting)
+        targets = {sha256: self._blobs.path(sha256) for sha256 in self._waiting}
+        for sha256, path in self._waiting.items():
+            path.replace(targets[sha256])
+        self._waiting.clear()
+        sync_all({target.parent for target in targets.values()})
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for path in self._waiting.values():
+            path.unlink(missing_ok=True)
 
 
 class Blobs:
@@ -106,11 +149,12 @@ class Blobs:
         """Begin to take in a content of at most `limit` bytes."""
         return Incoming(self, limit)
 
-    def add(self, content: bytes) -> str:
-        """Store a content that is in memory already and return its sha256."""
-        sha256 = hashlib.sha256(content).hexdigest()
-        if self.size(sha256) != len(content):
-            with self.receive() as incoming:
-                incoming.write(content)
-                incoming.seal()
-        return sha256
+    def batch(self) -> Batch:
+        """Begin to take in many small contents."""
+        return Batch(self)
+
+    def make_folders(self, sha256s: Iterable[str]) -> None:
+        """Make the folders that contents with these hashes belong in."""
+        for folder in {self.path(sha256).parent for sha256 in sha256s}:
+            folder.mkdir(exist_ok=True)
+        sync_folder(self.folder)

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from collector.hub.blobs import git_oid, lfs_pointer
+from collector.hub.blobs import Batch, git_oid, lfs_pointer
 from collector.hub.handling import (
     address_of,
     hub_of,
@@ -119,20 +119,16 @@ async def commit(request: Request) -> Response:
     repo.branch_head(branch)
     header: dict | None = None
     operations: list[Put | Delete] = []
-    async for line in _lines(request):
-        try:
-            item = json.loads(line)
-            key, value = item["key"], item["value"]
-            if not isinstance(value, dict):
-                raise TypeError
-        except (ValueError, TypeError, KeyError) as error:
-            raise Refusal(400, "each line of a commit must be {'key': ..., 'value': {...}}") from error
-        if key == "header":
-            header = value
-        else:
-            operations.append(await off_loop(_operation, repo, key, value))
-    if header is None:
-        raise Refusal(400, "the commit has no header line")
+    with repo.blobs.batch() as batch:
+        async for line in _lines(request):
+            key, value = _parse_line(line)
+            if key == "header":
+                header = value
+            else:
+                operations.append(await off_loop(_operation, repo, batch, key, value))
+        if header is None:
+            raise Refusal(400, "the commit has no header line")
+        await off_loop(batch.seal)
     done = await off_loop(
         repo.commit,
         branch,
@@ -165,7 +161,18 @@ async def _lines(request: Request) -> AsyncIterator[bytes]:
         yield bytes(pending)
 
 
-def _operation(repo: Repository, key: object, value: dict) -> Put | Delete:
+def _parse_line(line: bytes) -> tuple[str, dict]:
+    try:
+        item = json.loads(line)
+        key, value = item["key"], item["value"]
+    except (ValueError, TypeError, KeyError):
+        key, value = None, None
+    if not isinstance(key, str) or not isinstance(value, dict):
+        raise Refusal(400, "each line of a commit must be {'key': ..., 'value': {...}}")
+    return key, value
+
+
+def _operation(repo: Repository, batch: Batch, key: str, value: dict) -> Put | Delete:
     path = text_of(value, "path").removesuffix("/")
     if key == "file":
         try:
@@ -173,7 +180,7 @@ def _operation(repo: Repository, key: object, value: dict) -> Put | Delete:
         except (binascii.Error, ValueError) as error:
             raise Refusal(400, f"the content of '{path[:200]}' is not base64") from error
         check_path(path)
-        return Put(path, FileEntry(repo.blobs.add(content), len(content), git_oid(content), lfs=False))
+        return Put(path, FileEntry(batch.add(content), len(content), git_oid(content), lfs=False))
     if key == "lfsFile":
         oid = check_sha256(value.get("oid"))
         size = repo.blobs.size(oid)
@@ -184,7 +191,7 @@ def _operation(repo: Repository, key: object, value: dict) -> Put | Delete:
         return Put(path, FileEntry(oid, size, git_oid(lfs_pointer(oid, size)), lfs=True))
     if key in ("deletedFile", "deletedFolder"):
         return Delete(path, folder=key == "deletedFolder")
-    raise Refusal(400, f"unknown operation '{str(key)[:50]}' in a commit")
+    raise Refusal(400, f"unknown operation '{key[:50]}' in a commit")
 
 
 async def resolve(request: Request) -> Response:

@@ -22,7 +22,10 @@ from collector.hub.store import Store
 
 
 def _put(repo: Repository, path: str, content: bytes) -> Put:
-    return Put(path, FileEntry(repo.blobs.add(content), len(content), "0" * 40, lfs=False))
+    with repo.blobs.batch() as batch:
+        sha256 = batch.add(content)
+        batch.seal()
+    return Put(path, FileEntry(sha256, len(content), "0" * 40, lfs=False))
 
 
 def _check(repo: Repository) -> list[str]:

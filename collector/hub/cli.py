@@ -58,10 +58,11 @@ def _parser() -> argparse.ArgumentParser:
         help="the same, one a line (other users cannot read it in 'ps')",
     )
     serve.add_argument(
+        "--address-file",
         "--port-file",
         type=Path,
         metavar="FILE",
-        help="write the Hub's address there once it accepts connections",
+        help="write the Hub's address (http://...) there once it accepts connections, for scripts",
     )
     serve.add_argument("--verbose", action="store_true", help="print each request on stderr")
     return parser
@@ -81,6 +82,16 @@ def _token_lines(flags: argparse.Namespace) -> list[str]:
     return lines
 
 
+def _write_address(file: Path, address: str) -> None:
+    """Write it whole: a script that waits for the file must not read half of it."""
+    beside = file.with_name(f"{file.name}.{os.getpid()}.tmp")
+    try:
+        beside.write_text(address + "\n")
+        beside.replace(file)
+    except OSError as error:
+        raise StorageError(f"--address-file {file} cannot be written: {error.strerror}") from error
+
+
 def main_hub(args: list[str]) -> int:
     """Run `demodeck hub ARGS` until it is stopped; return the exit code.
 
@@ -89,7 +100,7 @@ def main_hub(args: list[str]) -> int:
     """
     flags = _parser().parse_args(args)
     # Only now: the web server costs a quarter of a second that `--help` does not need.
-    from collector.hub.access import User, parse_token
+    from collector.hub.access import User, is_loopback, parse_token
     from collector.hub.server import serve
 
     tokens: dict[str, User] = {}
@@ -102,21 +113,13 @@ def main_hub(args: list[str]) -> int:
         tokens[token] = user
 
     def ready(address: str) -> None:
-        if flags.port_file is not None:
-            beside = flags.port_file.with_name(flags.port_file.name + f".{os.getpid()}.tmp")
-            try:
-                beside.write_text(address + "\n")
-                beside.replace(flags.port_file)
-            except OSError as error:
-                raise StorageError(
-                    f"--port-file {flags.port_file} cannot be written: {error.strerror}"
-                ) from error
-        rights = (
-            "tokens: " + ", ".join(sorted({u.name for u in tokens.values()}))
-            if tokens
-            else "no tokens: all rights"
-        )
+        if flags.address_file is not None:
+            _write_address(flags.address_file, address)
+        users = ", ".join(sorted({user.name for user in tokens.values()}))
+        rights = f"tokens: {users}" if tokens else "no tokens: all rights"
         print(f"Hub in {flags.root} at {address} ({rights}); stop it with Ctrl-C", flush=True)
+        if not is_loopback(flags.host):
+            print("from other machines use this machine's name or address in its place", flush=True)
         print(f"export HF_ENDPOINT={address}", flush=True)
 
     serve(flags.root, flags.host, flags.port, tokens, ready, flags.verbose)

@@ -216,7 +216,8 @@ def serve(
         timeout_keep_alive=30,
     )
     try:
-        name = f"[{host}]" if ":" in host else host
+        # "All addresses" is not an address that a client could use.
+        name = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
         ready(f"http://{name}:{listener.getsockname()[1]}")
         _Server(config).run(sockets=[listener])
     finally:

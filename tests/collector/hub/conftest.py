@@ -23,7 +23,7 @@ class HubProcess:
         self._address_file = root.with_name(f"{root.name}.{time.monotonic_ns()}.address")
         command = [sys.executable, "demodeck.py", "hub", "serve", "--root", str(root), "--port", "0"]
         self.process = subprocess.Popen(
-            [*command, "--port-file", str(self._address_file), *flags],
+            [*command, "--address-file", str(self._address_file), *flags],
             cwd=PROJECT,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

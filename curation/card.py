@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -12,6 +13,8 @@ from collector.dataset.select import episode_view
 
 DEFAULT_LICENSE = "apache-2.0"
 """What lerobot's own cards say where nobody chose."""
+
+_YAML_WORDS = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
 
 
 def dataset_card(
@@ -77,8 +80,9 @@ def dataset_card(
 
 
 def _yaml(text: str) -> str:
-    # A JSON string is a YAML string; plain words stay plain.
-    return text if text.replace("-", "").replace(".", "").replace("_", "").isalnum() else json.dumps(text)
+    # A JSON string is a YAML string; what can only be read as a word stays plain.
+    plain = re.fullmatch(r"[A-Za-z][\w.-]*", text) and text.lower() not in _YAML_WORDS
+    return text if plain else json.dumps(text)
 
 
 def _inline(text: object) -> str:

@@ -10,31 +10,32 @@ LENGTHS = (7, 12, 5, 20)
 FPS = 20
 
 
-FEATURES = {
-    "observation.state": {"dtype": "float32", "shape": (3,), "names": JOINTS},
-    "observation.environment_state": {"dtype": "float32", "shape": (2,), "names": ["x", "y"]},
-    "action": {"dtype": "float32", "shape": (3,), "names": JOINTS},
-}
+def _features(joints, scene):
+    return {
+        "observation.state": {"dtype": "float32", "shape": (len(joints),), "names": list(joints)},
+        "observation.environment_state": {"dtype": "float32", "shape": (len(scene),), "names": list(scene)},
+        "action": {"dtype": "float32", "shape": (len(joints),), "names": list(joints)},
+    }
 
 
-def _write(root, lengths=LENGTHS, columns=tuple(FEATURES), seed=0):
+def _write(root, lengths=LENGTHS, joints=JOINTS, scene=("x", "y"), columns=None, seed=0):
     """Write episodes of smooth random motion with plain lerobot; the action leads the state by a frame."""
     from lerobot.datasets.lerobot_dataset import LeRobotDataset
 
     rng = np.random.default_rng(seed)
-    features = {name: FEATURES[name] for name in columns}
+    features = {k: ft for k, ft in _features(joints, scene).items() if columns is None or k in columns}
     dataset = LeRobotDataset.create(
         "lab/small", FPS, root=root, features=features, robot_type="small_arm", use_videos=False
     )
     for length in lengths:
-        path = np.cumsum(rng.normal(size=(length + 1, 3)), axis=0).astype(np.float32)
+        path = np.cumsum(rng.normal(size=(length + 1, len(joints))), axis=0).astype(np.float32)
         for i in range(length):
             values = {
                 "observation.state": path[i],
-                "observation.environment_state": path[i, :2] * 2,
+                "observation.environment_state": np.resize(path[i] * 2, len(scene)),
                 "action": path[i + 1],
             }
-            dataset.add_frame({name: values[name] for name in columns} | {"task": "move"})
+            dataset.add_frame({name: values[name] for name in features} | {"task": "move"})
         dataset.save_episode()
     dataset.finalize()
     return root
@@ -42,7 +43,7 @@ def _write(root, lengths=LENGTHS, columns=tuple(FEATURES), seed=0):
 
 @pytest.fixture(scope="session")
 def write_dataset():
-    """The function that writes such a dataset: (root, lengths, columns, seed) -> root."""
+    """The function that writes such a dataset: (root, lengths, joints, scene, columns, seed) -> root."""
     return _write
 
 

@@ -6,6 +6,7 @@ either side sees at once when the other has died.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import select
 import time
@@ -15,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from collector.errors import DemodeckError
+from collector.errors import DemodeckError, DeviceError
 from collector.session.features import Recording
 from collector.session.fly import Tick
 
@@ -26,7 +27,7 @@ _RING_BYTES = 128 * 1024 * 1024
 _MAX_SLOTS = 128
 
 
-class RecorderLostError(DemodeckError):
+class RecorderLostError(DeviceError):
     """The recorder process is gone: nothing flown from here on would be kept."""
 
 
@@ -84,7 +85,8 @@ class Ring:
     def close(self) -> None:
         """Detach; the creator also removes the memory."""
         self._released = self._ticks = None  # type: ignore[assignment]
-        self._memory.close()
+        with contextlib.suppress(BufferError):  # a tick that an error still points to: freed with the process
+            self._memory.close()
         if self._owner:
             self._memory.unlink()
 

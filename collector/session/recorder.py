@@ -92,9 +92,9 @@ class _Recorder:
         self.features = {k: {**v, "shape": tuple(v["shape"])} for k, v in opening["features"].items()}
         self.videos = [name for name, f in self.features.items() if f["dtype"] == "video"]
         self.encoder = SimpleNamespace(**opening["encoder"])
-        self.ring = ipc.Ring(self.features, opening["ring"])
         self.create = {"fps": self.fps, "features": self.features, "robot_type": opening["robot_type"]}
         self._writer = self._open_writer(opening["resume"])
+        self.ring = ipc.Ring(self.features, opening["ring"])
         self.sealing = ThreadPoolExecutor(1, thread_name_prefix="sealing")
         self.unsealed: list[Future] = []
         self.journal: JournalWriter | None = None

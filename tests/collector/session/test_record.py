@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 
 from collector.dataset.journal import list_journals
 from collector.dataset.reader import Dataset
+from collector.errors import UsageError
 
 FPS = 15
 SIZE = 64
@@ -216,21 +218,28 @@ def test_signals_end_the_session_with_everything_saved(sign, start_demodeck, tmp
     assert not list_journals(root)
 
 
-@pytest.mark.parametrize(
-    ("change", "words", "exit_code"),
-    [
-        ({"teleop.type": None}, "no teleoperator", 2),
-        ({"dataset.repo_id": "no-slash"}, "owner/name", 2),
-        ({"dataset.fps": 0}, "fps=0", 2),
-        ({"dataset.fsp": 3}, "did you mean '--dataset.fps'", 2),
-        ({"robot.type": "sim_so102"}, "sim_so101", 2),
-        ({"robot.cameras": "[top]"}, "front, wrist", 2),
-    ],
-)
-def test_wrong_flags_give_one_line(change, words, exit_code, demodeck, tmp_path):
-    code, out, err = demodeck(*record_flags(tmp_path / "set", 1, **change))
-    assert code == exit_code, err
-    assert words in err
+WRONG = [
+    ({"teleop.type": None}, "no teleoperator"),
+    ({"dataset.repo_id": "no-slash"}, "owner/name"),
+    ({"dataset.fps": 0}, "fps=0"),
+    ({"dataset.fsp": 3}, "did you mean '--dataset.fps'"),
+    ({"robot.type": "sim_so102"}, "sim_so101"),
+    ({"robot.cameras": "[top]"}, "front, wrist"),
+]
+
+
+@pytest.mark.parametrize(("change", "words"), WRONG)
+def test_wrong_flags_are_named_with_what_is_allowed(change, words, tmp_path):
+    from collector.session.control import parse_record_flags
+
+    with pytest.raises(UsageError, match=re.escape(words)) as caught:
+        parse_record_flags(record_flags(tmp_path / "set", 1, **change)[1:])
+    assert "\n" not in str(caught.value)
+
+
+def test_a_wrong_flag_gives_one_line_and_leaves_nothing_behind(demodeck, tmp_path):
+    code, out, err = demodeck(*record_flags(tmp_path / "set", 1, **{"dataset.fsp": 3}))
+    assert code == UsageError.exit_code
     assert len(err.strip().splitlines()) == 1, err
     assert out == ""
-    assert not (tmp_path / "set" / "meta").exists()
+    assert not (tmp_path / "set").exists()

@@ -7,8 +7,9 @@ frame before the cut. Encoders run without look-ahead and without reordering, fo
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Any
 import av
 import numpy as np
 
-from collector.dataset.durable import write_all
+from collector.dataset.durable import sync_file
 from collector.errors import UsageError
 
 # The encoder's own banner would go to the terminal at every episode.
@@ -109,16 +110,15 @@ class EncoderSettings:
         }
 
 
-class _Sink:
-    """What the container is written to: every fragment goes to the system at once."""
-
-    def __init__(self, path: Path) -> None:
-        self.name = str(path)
-        self.descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-
-    def write(self, content: bytes) -> int:
-        write_all(self.descriptor, content)
-        return len(content)
+@contextlib.contextmanager
+def system_errors(path: Path) -> Iterator[None]:
+    """Turn FFmpeg's errors from the operating system (a full disk) into `OSError`."""
+    try:
+        yield
+    except av.error.FFmpegError as error:
+        if isinstance(error, OSError) or not 0 < (error.errno or 0) < 1000:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 class VideoEncoder:
@@ -139,8 +139,11 @@ class VideoEncoder:
         self.n_frames = 0
         rate = Fraction(fps).limit_denominator(1001)
         self._time_base = 1 / rate
-        self._sink = _Sink(path)
-        self._container = av.open(self._sink, "w", format="mp4", options=_FRAGMENTED)
+        self._path = path
+        # By path, not by a Python file: PyAV writes the end of a container that is garbage-collected, when a
+        # Python file may be gone already, and that aborts the process.
+        with system_errors(path):
+            self._container = av.open(str(path), "w", format="mp4", options=_FRAGMENTED)
         try:
             stream: Any = self._container.add_stream(
                 CODECS[settings.vcodec], rate, options=settings.options()
@@ -149,7 +152,6 @@ class VideoEncoder:
             stream.codec_context.time_base = self._time_base
             stream.codec_context.open()
         except (av.error.FFmpegError, ValueError) as error:
-            os.close(self._sink.descriptor)
             raise UsageError(
                 f"the {settings.vcodec} encoder refuses {settings.options()} for {width}x{height} "
                 f"({error}): change the encoder's settings"
@@ -167,8 +169,9 @@ class VideoEncoder:
         """
         frame = av.VideoFrame.from_ndarray(image, format="rgb24")
         frame.pts, frame.time_base = self.n_frames, self._time_base
-        for packet in self._stream.encode(frame):
-            self._container.mux(packet)
+        with system_errors(self._path):
+            for packet in self._stream.encode(frame):
+                self._container.mux(packet)
         self.n_frames += 1
 
     def close(self) -> None:
@@ -177,10 +180,8 @@ class VideoEncoder:
         Raises:
             OSError: If the disk refuses.
         """
-        try:
+        with system_errors(self._path):
             for packet in self._stream.encode():
                 self._container.mux(packet)
             self._container.close()
-            os.fsync(self._sink.descriptor)
-        finally:
-            os.close(self._sink.descriptor)
+        sync_file(self._path)

@@ -64,12 +64,13 @@ class JournalWriter:
         self._features = schema.normalised(features)
         self._settings = EncoderSettings.of(encoder)
         self._failed = False
-        durable.make_folder(self.folder)
         self._columns = {
             name: np.zeros((FLUSH_TICKS, *feature["shape"]), _numpy_type(feature))
             for name, feature in self._features.items()
             if feature["dtype"] != "video" and name not in schema.DEFAULT_FEATURES
         }
+        self._stored = {name: f for name, f in self._features.items() if name not in schema.DEFAULT_FEATURES}
+        self._kinds = schema.data_schema(self._stored, hugging_face=False)
         self._buffered, self._flushed_s, self._period_s = 0, time.monotonic(), 1 / fps
         self.histograms = {name: ImageHistogram() for name in schema.video_keys(self._features)}
         content = {
@@ -77,22 +78,27 @@ class JournalWriter:
             "flight_id": header.get("flight_id") or uuid.uuid4().hex,
             "fps": fps,
             "encoder": vars(self._settings),
-            "features": {k: f for k, f in self._features.items() if k not in schema.DEFAULT_FEATURES},
+            "features": self._stored,
         }
-        durable.write_json(self.folder / "header.json", content)
-        kinds = schema.data_schema({k: self._features[k] for k in self._columns}, hugging_face=False)
-        self._file = pa.OSFile(str(self.folder / "columns.arrows"), "wb")
-        self._stream = pa.ipc.new_stream(self._file, kinds)
-        self._encoders = {
-            name: VideoEncoder(
-                _video_path(self.folder, name),
-                self._features[name]["shape"][0],
-                self._features[name]["shape"][1],
-                fps,
-                self._settings,
-            )
-            for name in self.histograms
-        }
+        durable.make_folder(self.folder)
+        try:
+            self._file = pa.OSFile(str(self.folder / "columns.arrows"), "wb")
+            self._stream = pa.ipc.new_stream(self._file, self._kinds)
+            self._encoders = {
+                name: VideoEncoder(
+                    _video_path(self.folder, name),
+                    self._features[name]["shape"][0],
+                    self._features[name]["shape"][1],
+                    fps,
+                    self._settings,
+                )
+                for name in self.histograms
+            }
+            # Last, for it makes the folder a journal.
+            durable.write_json(self.folder / "header.json", content)
+        except BaseException:
+            self.discard(self.folder)
+            raise
 
     def add(self, columns: Mapping[str, Any], images: Mapping[str, np.ndarray]) -> None:
         """Record one tick.
@@ -138,12 +144,9 @@ class JournalWriter:
                 )
                 for name, buffer in self._columns.items()
             ]
-            self._stream.write_batch(pa.record_batch(arrays, schema=self._stream_schema()))
+            self._stream.write_batch(pa.record_batch(arrays, schema=self._kinds))
             self._buffered = 0
         self._flushed_s = time.monotonic()
-
-    def _stream_schema(self) -> pa.Schema:
-        return schema.data_schema({k: self._features[k] for k in self._columns}, hugging_face=False)
 
     def close(self, end: Mapping[str, Any]) -> None:
         """End the flight and sync it to the disk.

@@ -11,21 +11,10 @@ from typing import Any
 import av
 import numpy as np
 
-from collector.dataset.encode import EncoderSettings, VideoEncoder
+from collector.dataset.encode import EncoderSettings, VideoEncoder, system_errors
 from collector.errors import DataError
 
 __all__ = ["EncoderSettings", "VideoEncoder", "VideoJoiner", "VideoReader", "video_info"]
-
-
-@contextlib.contextmanager
-def _system_errors(path: Path) -> Iterator[None]:
-    """Turn FFmpeg's errors from the operating system (a full disk) into `OSError`."""
-    try:
-        yield
-    except av.error.FFmpegError as error:
-        if isinstance(error, OSError) or not 0 < (error.errno or 0) < 1000:
-            raise
-        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 class VideoReader:
@@ -181,7 +170,7 @@ class VideoJoiner:
         self.path, self.n_frames, self.n_bytes = path, 0, 0
         self.format: tuple | None = None
         self._time_base = 1 / Fraction(fps).limit_denominator(1001)
-        with _system_errors(path):
+        with system_errors(path):
             # The index goes to the front, so that a reader over the network need not fetch the end first.
             self._container: Any = av.open(str(path), "w", format="mp4", options={"movflags": "faststart"})
         self._stream: Any = None
@@ -197,7 +186,7 @@ class VideoJoiner:
             self._stream = self._container.add_stream_from_template(reader.stream, opaque=True)
             self._stream.time_base = self._time_base
             self.format = reader.format()
-        with _system_errors(self.path):
+        with system_errors(self.path):
             for packet, shown, decoded in reader.packets(from_s, n_frames):
                 packet.stream = self._stream
                 packet.time_base = self._time_base
@@ -209,7 +198,7 @@ class VideoJoiner:
 
     def close(self) -> None:
         """Finish the file; syncing it is the caller's."""
-        with _system_errors(self.path):
+        with system_errors(self.path):
             self._container.close()
 
 

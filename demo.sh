@@ -19,7 +19,7 @@ while [ ! -s "$out/hub.port" ]; do
     kill -0 $hub 2>/dev/null || { cat "$out/hub.log" >&2; exit 5; }
     sleep 0.1
 done
-HF_ENDPOINT=http://127.0.0.1:$(cat "$out/hub.port")
+HF_ENDPOINT=$(cat "$out/hub.port")
 HF_HOME=$PWD/$out/huggingface
 export HF_ENDPOINT HF_HOME
 printf '$ export HF_ENDPOINT=%s HF_HOME=%s\n' "$HF_ENDPOINT" "$HF_HOME" >&2
@@ -28,22 +28,22 @@ printf '$ export HF_ENDPOINT=%s HF_HOME=%s\n' "$HF_ENDPOINT" "$HF_HOME" >&2
 run record --robot.type=sim_so101 --robot.realtime=false --robot.width=64 --robot.height=64 \
     --teleop.type=scripted --teleop.flaw_rate=0.125 \
     --dataset.repo_id=demo/pick --dataset.no_stamp=true --dataset.root="$out/flown" \
-    --dataset.num_episodes=200 --dataset.fps=15 --dataset.push_to_hub=false --dataset.rgb_encoder.vcodec=h264
+    --dataset.num_episodes=200 --dataset.fps=20 --dataset.push_to_hub=false --dataset.rgb_encoder.vcodec=h264
 run score "$out/flown" --drop-faults
 run label "$out/flown" --where "verdict is null and not success" --verdict drop --note "did not succeed"
 run edit drop "$out/flown" --where "verdict = 'drop'" --output "$out/curated"
 run publish "$out/curated" --repo-id demo/pick
 
 # The trainer knows the published set alone.
-run train --policy.type=bc --dataset.repo_id=demo/pick --steps=6000 --output_dir="$out/bc" --policy.repo_id=demo/pick_bc
-run train --policy.type=action_diffusion --dataset.repo_id=demo/pick --steps=6000 --output_dir="$out/diffusion" \
+run train --policy.type=bc --dataset.repo_id=demo/pick --steps=3000 --output_dir="$out/bc" --policy.repo_id=demo/pick_bc
+run train --policy.type=action_diffusion --dataset.repo_id=demo/pick --steps=4000 --output_dir="$out/diffusion" \
     --policy.repo_id=demo/pick_diffusion
 
 # 100 new positions, the same for every pilot.
 run eval --policy.path=demo/pick_bc --robot.type=sim_so101 --episodes=100 --output="$out/eval/bc.json"
 run eval --policy.path=demo/pick_diffusion --robot.type=sim_so101 --episodes=100 --output="$out/eval/diffusion.json"
-run eval --teleop.type=scripted --robot.type=sim_so101 --episodes=100 --fps=15 --output="$out/eval/scripted.json"
-run eval --teleop.type=hold --robot.type=sim_so101 --episodes=100 --fps=15 --output="$out/eval/nothing.json"
+run eval --teleop.type=scripted --robot.type=sim_so101 --episodes=100 --fps=20 --output="$out/eval/scripted.json"
+run eval --teleop.type=hold --robot.type=sim_so101 --episodes=100 --fps=20 --output="$out/eval/nothing.json"
 echo
 run compare "$out/eval/bc.json" "$out/eval/diffusion.json" "$out/eval/scripted.json" "$out/eval/nothing.json"
 

@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -18,6 +19,7 @@ import numpy as np
 
 from collector.dataset import schema
 from collector.dataset.reader import Dataset
+from collector.errors import DemodeckError
 from curation.checks.base import Check, Episode, Measure
 from curation.checks.reference import Reference
 from curation.checks.registry import CHECKS
@@ -44,6 +46,7 @@ def score_dataset(
 
     Raises:
         DataError: If the dataset cannot be read.
+        DemodeckError: If a process was killed.
     """
     _opened.cache_clear()
     say: Progress = progress or (lambda phase, done, total: None)
@@ -107,6 +110,10 @@ def _each(
             results[i] = future.result()
             done += len(arguments[i][1])
             say(phase, done, total)
+    except BrokenProcessPool as error:
+        raise DemodeckError(
+            f"a process that read {arguments[0][0]} was killed (too little memory?): try again with --jobs 1"
+        ) from error
     except BaseException:
         pool.shutdown(wait=False, cancel_futures=True)
         raise

@@ -67,7 +67,7 @@ FROZEN = Check(
     "frames",
     "a camera that shows the same picture while the robot moves",
     measure_frozen,
-    Rule(fault=6, warn=4, floor=1.5, rel=0.35, at_least=FROZEN_FRAMES),
+    Rule(fault=6, warn=4, floor=2.5, rel=0.35, at_least=FROZEN_FRAMES),
     video=True,
 )
 BLUR = Check(

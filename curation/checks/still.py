@@ -10,13 +10,17 @@ STILL_PER_S = 0.01
 """Under this share of a joint's range a second, nothing moves (1 degree a second of 100)."""
 
 
-def moving(episode: Episode, reference: Reference, window_s: float = 0.3) -> np.ndarray:
+def _half_window(fps: float) -> int:
+    """Frames on either side over which speed is measured: 0.3 s in all."""
+    return max(1, round(0.15 * fps))
+
+
+def moving(episode: Episode, reference: Reference) -> np.ndarray:
     """Return per frame whether any joint or any action moves, bool, (n_frames,).
 
-    Speed is the displacement over `window_s` centred on the frame, so that encoder steps are not motion.
+    Speed is the displacement over 0.3 s centred on the frame, so that encoder steps are not motion.
     """
-    n = len(episode)
-    half = max(1, round(window_s * episode.fps / 2))
+    n, half = len(episode), _half_window(episode.fps)
     result = np.zeros(n, bool)
     for values, scale in ((episode.state, reference.state_scale), (episode.action, reference.action_scale)):
         if values.shape[1] == 0:
@@ -34,17 +38,18 @@ def moving(episode: Episode, reference: Reference, window_s: float = 0.3) -> np.
 
 def measure_stall(episode: Episode, reference: Reference) -> Measure:
     """Score the longest still run before the last real motion and after the first, in seconds."""
-    active = np.flatnonzero(moving(episode, reference))
-    if len(active) == 0:
+    active = moving(episode, reference)
+    at = np.flatnonzero(active)
+    if len(at) == 0:
         return Measure(len(episode) / episode.fps, None, "no motion at all")
-    first, last = int(active[0]), int(active[-1])
-    spans = runs(~moving(episode, reference)[first : last + 1])
-    span = longest(spans)
+    first, last = int(at[0]), int(at[-1])
+    span = longest(runs(~active[first : last + 1]))
     if span is None:
         return Measure(0.0)
-    return Measure(
-        (span[1] - span[0]) / episode.fps, (first + span[0], first + span[1]), "standing still in the middle"
-    )
+    # The window looks beyond the still frames on both sides: what it saw was still too.
+    half = _half_window(episode.fps)
+    span = (first + span[0] - half, first + span[1] + half)
+    return Measure((span[1] - span[0]) / episode.fps, span, "standing still in the middle")
 
 
 def measure_idle_ends(episode: Episode, reference: Reference) -> Measure:

@@ -30,7 +30,8 @@ def measure(episode: Episode, reference: Reference) -> Measure:
     for j in np.flatnonzero(reference.tracks):
         parts = np.array_split(difference[slow[:, j], j], PARTS)
         if len(parts[-1]) >= FEWEST:
-            result[:, j] = [np.median(part) for part in parts]
+            # The upper median: np.median costs ten times as much on arrays this small.
+            result[:, j] = [np.partition(part, len(part) // 2)[len(part) // 2] for part in parts]
     if np.isnan(result).all():
         return skip("the action never rests")
     return Measure(features=result.ravel(), words="offset between action and state of")

@@ -63,13 +63,15 @@ def _register_policies(args: list[str]) -> None:
         importlib.import_module(module.name)
     from lerobot.configs import PreTrainedConfig
 
-    known = PreTrainedConfig.get_known_choices()
-    ours = sorted(name for name, cls in known.items() if cls.__module__.startswith("training."))
+    from training.config import PolicyChoice
+
+    ours = sorted(PolicyChoice.get_known_choices())
     wanted = _flag(args, "policy.type")
     if wanted is None or wanted in ours:
         return
     other = " (lerobot's own policies are trained with lerobot-train, and flown here all the same)"
-    raise UsageError(f"--policy.type={wanted}: choose {' or '.join(ours)}{other if wanted in known else ''}")
+    is_lerobots = wanted in PreTrainedConfig.get_known_choices()
+    raise UsageError(f"--policy.type={wanted}: choose {' or '.join(ours)}{other if is_lerobots else ''}")
 
 
 def _resumed_config(args: list[str]) -> TrainConfig:

@@ -5,13 +5,39 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import draccus
 from lerobot.configs import PreTrainedConfig
 
 from collector.errors import DataError, UsageError
+from training.policies.chunk import ChunkConfig
 
 TRAIN_CONFIG_FILE = "train_config.json"
+
+if TYPE_CHECKING:
+    PolicyChoice = ChunkConfig
+else:
+
+    @dataclass
+    class PolicyChoice(draccus.ChoiceRegistry):
+        """The values of `--policy.type`: of lerobot's registry, those that this trainer trains.
+
+        draccus builds the flags of every choice at each parse, which for all of lerobot's policies takes a second.
+        """
+
+        @classmethod
+        def get_known_choices(cls) -> dict[str, type]:
+            known = PreTrainedConfig.get_known_choices()
+            return {name: choice for name, choice in known.items() if issubclass(choice, ChunkConfig)}
+
+        @classmethod
+        def get_choice_class(cls, name: str) -> type:
+            return cls.get_known_choices()[name]
+
+        @classmethod
+        def get_choice_name(cls, subcls: type) -> str:
+            return PreTrainedConfig.get_choice_name(subcls)
 
 
 @dataclass
@@ -33,7 +59,7 @@ class TrainConfig:
     """Settings of one training run."""
 
     dataset: DatasetSource = field(default_factory=DatasetSource)
-    policy: PreTrainedConfig | None = None
+    policy: PolicyChoice | None = None
     # Folder of the run (default: outputs/train/<date>/<time>_<policy>)
     output_dir: Path | None = None
     # Go on from the last checkpoint in output_dir
@@ -78,9 +104,8 @@ class TrainConfig:
 
 def encode(config: TrainConfig) -> dict[str, Any]:
     """Return the config as JSON values, as lerobot's own train_config.json holds its config."""
-    import draccus
-
-    return draccus.encode(config)
+    # Encoded against lerobot's base class, the policy carries its `type`.
+    return {**draccus.encode(config), "policy": draccus.encode(config.policy, PreTrainedConfig)}
 
 
 def load_record(checkpoint: Path) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lerobot.configs import PreTrainedConfig
 from lerobot.optim import load_optimizer_state, save_optimizer_state
 from lerobot.optim.schedulers import load_scheduler_state, save_scheduler_state
 from lerobot.policies.factory import get_policy_class, make_pre_post_processors
@@ -34,6 +33,7 @@ from training.checkpoints import (
 from training.config import TRAIN_CONFIG_FILE, TrainConfig, encode, load_record
 from training.data import BatchOrder, EpisodeFrames
 from training.interrupt import StopRequest
+from training.policies.chunk import ChunkConfig
 from training.source import Provenance, load_frames, open_source
 from training.versions import versions
 
@@ -94,7 +94,7 @@ def set_num_threads(wanted: int) -> None:
 
 
 def build_policy(
-    config: PreTrainedConfig, dataset: Any, episodes: list[int], seed: int
+    config: ChunkConfig, dataset: Any, episodes: list[int], seed: int
 ) -> tuple[EpisodeFrames, Any]:
     """Load the frames that the policy reads, and make the policy with fresh weights.
 
@@ -109,11 +109,8 @@ def build_policy(
     policy_features = dataset_to_policy_features(features)
     config.input_features = {key: ft for key, ft in policy_features.items() if key != ACTION}
     config.output_features = {key: ft for key, ft in policy_features.items() if key == ACTION}
-    for name, value in (("fps", int(dataset.fps)),):
-        if hasattr(config, name):
-            setattr(config, name, value)
-    if hasattr(config, "set_dataset_feature_metadata"):
-        config.set_dataset_feature_metadata(dataset.features)
+    config.fps = int(dataset.fps)
+    config.set_dataset_feature_metadata(dataset.features)
     set_seed(seed)
     try:
         config.validate_features()

@@ -68,18 +68,18 @@ class Signalled(threading.Thread):
 @pytest.mark.parametrize("kind", ["bc", "action_diffusion"])
 def test_an_interrupted_run_resumes_to_the_same_bits(small_dataset, tmp_path, capsys, kind):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    assert train(small_dataset, whole, "--steps=400", "--save_freq=0", kind=kind) == 0
+    assert train(small_dataset, whole, "--steps=200", "--save_freq=0", kind=kind) == 0
     Signalled(broken / "checkpoints" / "000040", signal.SIGINT)
-    code = train(small_dataset, broken, "--steps=400", "--save_freq=40", "--log_freq=10", kind=kind)
+    code = train(small_dataset, broken, "--steps=200", "--save_freq=40", "--log_freq=10", kind=kind)
     err = capsys.readouterr().err
     assert code == 130
     assert f"go on with: demodeck train --resume=true --output_dir={broken}" in err
     stopped = int((broken / "checkpoints" / "last").readlink().name)
-    assert 40 <= stopped < 400
+    assert 40 <= stopped < 200
     assert train(None, broken, "--resume=true", kind=None) == 0
-    assert f"going on at step {stopped} of 400" in capsys.readouterr().err
-    assert same(weights(whole, 400), weights(broken, 400))
-    assert not same(weights(broken, 40), weights(broken, 400))
+    assert f"going on at step {stopped} of 200" in capsys.readouterr().err
+    assert same(weights(whole, 200), weights(broken, 200))
+    assert not same(weights(broken, 40), weights(broken, 200))
 
 
 def test_sigterm_saves_too(small_dataset, tmp_path, capsys):

@@ -193,12 +193,16 @@ def main_query(args: list[str]) -> int:
     parser.add_argument("--json", action="store_true")
     flags = parser.parse_args(args)
     dataset = _open(flags.dataset)
-    from curation.query import query_episodes
+    from curation.query import never_scored, query_episodes
 
     columns = (
         [c.strip() for c in flags.columns.split(",") if c.strip()] if flags.columns is not None else None
     )
     names, rows = query_episodes(dataset, flags.condition, columns)
+    if missing := never_scored(dataset):
+        print(
+            f"note: {counted(missing)} not scored yet: run 'demodeck score {flags.dataset}'", file=sys.stderr
+        )
     if flags.json:
         _print_json([dict(zip(names, row)) for row in rows])
         return 0

@@ -7,6 +7,7 @@ from typing import Any
 
 from collector.dataset.reader import Dataset
 from collector.dataset.select import episode_view, select_episodes
+from collector.dataset.tables import read_parquet
 from collector.errors import UsageError
 
 SHOWN = (
@@ -22,6 +23,19 @@ SHOWN = (
     "note",
 )
 """Columns shown without `--columns`, as far as the dataset has them."""
+
+
+def never_scored(dataset: Dataset) -> int:
+    """Return how many episodes were added since the checks ran; 0 where they never ran.
+
+    Raises:
+        DataError: If the scores are damaged.
+    """
+    path = dataset.root / "curation" / "scores.parquet"
+    if not path.exists():
+        return 0
+    scored = read_parquet(path, ["episode_index"])["episode_index"].unique()
+    return dataset.num_episodes - len(scored)
 
 
 def query_episodes(

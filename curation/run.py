@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -19,7 +20,7 @@ import numpy as np
 
 from collector.dataset import schema
 from collector.dataset.reader import Dataset
-from collector.errors import DemodeckError
+from collector.errors import DemodeckError, StorageError
 from curation.checks.base import Check, Episode, Measure
 from curation.checks.reference import Reference
 from curation.checks.registry import CHECKS
@@ -177,6 +178,9 @@ def store(root: Path, scoring: Scoring, video: bool) -> None:
 
     Scores have one row per episode and check: `episode_index`, `check`, `score` (null where not evaluated),
     `state` ("ok", "warn", "fault", "skipped") and `note` (why it was skipped).
+
+    Raises:
+        StorageError: If the disk refuses; earlier scores are then as before.
     """
     import pyarrow as pa
 
@@ -226,13 +230,19 @@ def _about(scoring: Scoring, video: bool) -> dict:
 def _write(table: Any, path: Path) -> None:
     import pyarrow.parquet as pq
 
-    path.parent.mkdir(exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
+        path.parent.mkdir(exist_ok=True)
         with temporary.open("wb") as sink:
             pq.write_table(table, sink)
             sink.flush()
             os.fsync(sink.fileno())
         temporary.replace(path)
+    except OSError as error:
+        raise StorageError(
+            f"{path} cannot be written ({error.strerror or error}): scores lie beside their dataset, so make "
+            "room or copy the dataset to where you may write"
+        ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()

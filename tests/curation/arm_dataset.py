@@ -21,7 +21,7 @@ def pictures(n_frames: int, episode: int) -> np.ndarray:
     return images
 
 
-def record(root: Path, flights: list[dict[str, np.ndarray]]) -> Path:
+def record(root: Path, flights: list[dict[str, np.ndarray]], resume: bool = False) -> Path:
     """Record flights with one small camera through the project's own journal and writer."""
     from collector.dataset.journal import JournalWriter
     from collector.dataset.schema import scalar, vector, video
@@ -36,7 +36,10 @@ def record(root: Path, flights: list[dict[str, np.ndarray]]) -> Path:
         "clock.front": scalar("float64"),
         "next.success": scalar("bool"),
     }
-    writer = DatasetWriter.create(root, fps=FPS, features=features, robot_type="synthetic_arm")
+    if resume:
+        writer = DatasetWriter.open(root)
+    else:
+        writer = DatasetWriter.create(root, fps=FPS, features=features, robot_type="synthetic_arm")
     for episode, columns in enumerate(flights):
         folder = root / ".journal" / f"flight-{episode}"
         header = {"task": f"Move the cube, way {episode % 2}", "seed": 100 + episode, "pilot": "scripted"}

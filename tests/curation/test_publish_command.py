@@ -18,7 +18,9 @@ from collector.dataset.reader import Dataset
 def hub(start_demodeck, command_env, arm, tmp_path, monkeypatch):
     """A running Hub, and its client."""
     address = tmp_path / "address"
-    process = start_demodeck("hub", "serve", "--root", tmp_path / "hub", "--port", 0, "--address-file", address)
+    process = start_demodeck(
+        "hub", "serve", "--root", tmp_path / "hub", "--port", 0, "--address-file", address
+    )
     while not address.exists():
         assert process.poll() is None, process.communicate()
         time.sleep(0.02)

@@ -6,8 +6,8 @@ import math
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from arm_dataset import FAULTY, N_EPISODES
-from synthetic_arm import FPS, NAMES
+from arm_dataset import FAULTY, N_EPISODES, record
+from synthetic_arm import FPS, NAMES, flight
 
 from collector.dataset.labels import Labels
 from collector.dataset.reader import Dataset
@@ -117,3 +117,16 @@ def test_false_alarms_on_flights_by_people(pytestconfig):
     scoring = score_dataset(dataset)
     assert len(scoring.faulty()) <= 2  # of 206
     assert len({f.episode_index for f in scoring.findings}) <= 6
+
+
+def test_a_place_that_cannot_be_written_is_one_line(arm, refuses):
+    (arm / "curation").write_text("a file where a folder should be")
+    refuses("score", "arm", words=["curation", "cannot be written"], code=6)
+
+
+def test_episodes_recorded_after_scoring_are_mentioned(arm, curate):
+    curate("score", "arm")
+    assert "not scored" not in curate("query", "arm")[2]
+    record(arm, [flight(77)], resume=True)
+    code, _, err = curate("query", "arm", "faults > 0")
+    assert code == 0 and "1 episode not scored yet" in err

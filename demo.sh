@@ -6,8 +6,15 @@ out=${1:-demo-out/$(date +%Y%m%d-%H%M%S)}
 mkdir -p "$out"
 started=$(date +%s)
 
-run() { # print a command as it runs, so that it can be copied
-    printf '\n$ demodeck %s\n' "$(printf "%s " "$@" | sed 's/ $//')" >&2
+run() { # print a command as it runs, quoted so that it can be copied
+    line=
+    for word in "$@"; do
+        case $word in
+        *[!A-Za-z0-9_./:=@%+,-]*) line="$line '$word'" ;;
+        *) line="$line $word" ;;
+        esac
+    done
+    printf '\n$ demodeck%s\n' "$line" >&2
     demodeck "$@"
 }
 

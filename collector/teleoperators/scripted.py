@@ -39,8 +39,8 @@ class ScriptedConfig(TeleoperatorConfig):
 
     def __post_init__(self) -> None:
         check_flaws(self.flaw_rate, self.flaws)
-        if not 0.25 <= self.speed <= 2.0:
-            raise UsageError(f"--teleop.speed={self.speed} is out of reach of the servos: choose 0.25 to 2")
+        if not 0.5 <= self.speed <= 2.0:
+            raise UsageError(f"--teleop.speed={self.speed} is out of range: choose 0.5 to 2")
         if not 5 <= self.fps <= 200:
             raise UsageError(f"--teleop.fps={self.fps}: choose 5 to 200")
 

@@ -32,7 +32,7 @@ Fly it in simulation, 100 times from fixed seeds:
 
 On a real arm by lerobot's own command, with demodeck installed:
 
-    lerobot-rollout --policy.discover_packages_path=training.policies \\
+    lerobot-rollout --policies.discover_packages_path=training.policies \\
         --policy.path={path} --robot.type=so101_follower --robot.port=PORT
 """
 

@@ -18,8 +18,8 @@ from collector.robots.sim_so101.joints import CONTROL_RANGES_RAD, JOINTS
 ARM = Path(__file__).parent / "assets" / "so101.xml"
 # Cost of a radian against that of a metre: a lean is cheap, a miss is dear.
 ORIENTATION_COST = 0.03
-# The iteration ends at this error of the place [m], or after this many steps.
-TOLERANCE_M = 2e-4
+# The iteration ends when no joint moves more than this [rad], or after this many steps.
+TOLERANCE_RAD = 2e-3
 MAX_STEPS = 12
 
 
@@ -75,7 +75,7 @@ class Reach:
             start_rad: Angles to start from [rad], (6,); the gripper's is kept.
 
         Returns:
-            Joint angles within their ranges [rad], (6,): as near as the arm can come.
+            Joint angles within their ranges [rad], (6,); for a place out of reach, some that stretch towards it.
         """
         cos, sin = np.cos(yaw_rad), np.sin(yaw_rad)
         down = np.array([[cos, sin, 0.0], [sin, -cos, 0.0], [0.0, 0.0, -1.0]])
@@ -90,6 +90,6 @@ class Reach:
             )
             velocity[5] = 0.0
             self._configuration.integrate_inplace(velocity, 1.0)
-            if np.abs(velocity).max() < 2e-3:
+            if np.abs(velocity).max() < TOLERANCE_RAD:
                 break
         return self._configuration.q.copy()

@@ -165,7 +165,7 @@ def _parse_line(line: bytes) -> tuple[str, dict]:
     try:
         item = json.loads(line)
         key, value = item["key"], item["value"]
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         key, value = None, None
     if not isinstance(key, str) or not isinstance(value, dict):
         raise Refusal(400, "each line of a commit must be {'key': ..., 'value': {...}}")

@@ -110,7 +110,7 @@ async def json_of(request: Request) -> dict:
     body = await body_of(request)
     try:
         value = json.loads(body or b"{}")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Refusal(400, "the request's body is not JSON") from error
     if not isinstance(value, dict):
         raise Refusal(400, "the request's body must be a JSON object")
@@ -126,6 +126,11 @@ def text_of(fields: dict, key: str, default: str | None = None) -> str:
     value = fields.get(key, default)
     if not isinstance(value, str):
         raise Refusal(400, f"'{key}' must be given as text")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        # Half a surrogate pair can be written in JSON, but could never be sent back.
+        raise Refusal(400, f"'{key}' has characters that are none") from error
     return value
 
 
@@ -164,5 +169,5 @@ def refusal_response(refusal: Refusal) -> JSONResponse:
     headers = {**refusal.headers, "X-Error-Message": message}
     if refusal.code:
         headers["X-Error-Code"] = refusal.code
-    body: dict[str, Any] = {"error": refusal.message, **refusal.extra}
+    body: dict[str, Any] = {"error": refusal.message.encode(errors="replace").decode(), **refusal.extra}
     return JSONResponse(body, status_code=refusal.status, headers=headers)

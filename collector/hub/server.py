@@ -115,6 +115,7 @@ def build_app(store: Store, tokens: dict[str, User]) -> ASGIApp:
             ClientDisconnect: _on_gone,
         },
     )
+    app.router.redirect_slashes = False
     app.state.hub = Hub(store, Gate(tokens, store.secret))
     app.state.xet_sessions = xet_routes.Sessions(store.temporaries)
     return _RawPaths(app)

@@ -17,7 +17,8 @@ import numpy as np
 import pyarrow as pa
 
 from collector.dataset import durable, schema, stats, tables
-from collector.dataset.journal import Journal, JournalWriter, read_journal
+from collector.dataset.encode import EncoderSettings
+from collector.dataset.journal import Journal, JournalWriter, list_journals, read_journal
 from collector.dataset.running import RunningStats
 from collector.dataset.video import VideoJoiner, VideoReader, video_info
 from collector.errors import DataError, MismatchError, UsageError
@@ -137,7 +138,7 @@ class DatasetWriter:
         """
         journal = read_journal(Path(folder))
         if journal.flight_id in self._flights:
-            self._publish()
+            self._publish(journal)
             JournalWriter.discard(journal.folder)
             return self._flights[journal.flight_id]
         if journal.n_frames == 0:
@@ -333,7 +334,7 @@ class DatasetWriter:
                     self._episodes[f"videos/{camera}/{n}_index"][0].as_py() for n in ("chunk", "file")
                 )
                 path = self.root / _path(self.info["video_path"], place, camera)
-                feature["info"] = video_info(path, journal.settings if journal else None)
+                feature["info"] = video_info(path, journal.settings if journal else self._pending_settings())
         self.info |= {
             "total_episodes": self.num_episodes,
             "total_frames": self.num_frames,
@@ -342,6 +343,11 @@ class DatasetWriter:
         }
         durable.write_json(self.root / tables.INFO, tables.info_to_json(self.info), self._temporary)
         self._intent.unlink(missing_ok=True)
+
+    def _pending_settings(self) -> EncoderSettings | None:
+        """Return how the cameras of a flight were encoded whose save a crash cut short after its commit."""
+        folders = list_journals(self.root)
+        return read_journal(folders[0]).settings if folders else None
 
     @staticmethod
     def _undo_uncommitted(root: Path) -> None:

@@ -59,7 +59,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     serve.add_argument(
         "--address-file",
-        "--port-file",
         type=Path,
         metavar="FILE",
         help="write the Hub's address (http://...) there once it accepts connections, for scripts",

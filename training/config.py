@@ -18,13 +18,10 @@ TRAIN_CONFIG_FILE = "train_config.json"
 if TYPE_CHECKING:
     PolicyChoice = ChunkConfig
 else:
-
+    # draccus builds the flags of every choice at each parse, which for all of lerobot's policies takes a second.
     @dataclass
     class PolicyChoice(draccus.ChoiceRegistry):
-        """The values of `--policy.type`: of lerobot's registry, those that this trainer trains.
-
-        draccus builds the flags of every choice at each parse, which for all of lerobot's policies takes a second.
-        """
+        """The policy to train."""
 
         @classmethod
         def get_known_choices(cls) -> dict[str, type]:

@@ -34,7 +34,6 @@ N_FREQUENCIES = 16  # sines and cosines that tell the network the noise level
 class ActionDiffusionConfig(ChunkConfig):
     """Settings of `--policy.type=action_diffusion`."""
 
-    hidden_dim: int = 768
     num_train_timesteps: int = 100  # T, noise levels in training
     sampler: str = "ddim"  # ddim, ddpm or literal
     num_inference_steps: int = 5  # noise levels that ddim visits; ddpm and literal visit all T

@@ -69,6 +69,8 @@ def run(verb: str, args: list[str]) -> int:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             where = f" ({error.filename})" if error.filename else ""
             error = StorageError(f"the disk is full{where}: free some space; what was saved before is intact")
+        elif isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            error = StorageError(f"{error.filename or 'a file'} may not be written or read: check its rights")
         if isinstance(error, DemodeckError):
             print(f"demodeck {verb}: error: {error}", file=sys.stderr)
             return error.exit_code

@@ -29,6 +29,7 @@ def test_an_unknown_verb_suggests_the_nearest(capsys):
     [
         (DataError("no dataset here"), 3, "no dataset here"),
         (OSError(errno.ENOSPC, "No space left on device", "file.mp4"), 6, "disk is full (file.mp4)"),
+        (PermissionError(errno.EACCES, "Permission denied", "set/meta"), 6, "set/meta may not be written"),
         (KeyboardInterrupt(), 130, "interrupted"),
         (ZeroDivisionError("oops"), 70, "DEMODECK_DEBUG=1"),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 import signal
 import sys
 import time
@@ -188,7 +189,7 @@ class _Screen:
 
         from collector.hub.client import push_mirror
 
-        if not huggingface_hub.get_token():
+        if not huggingface_hub.get_token() and "HF_ENDPOINT" not in os.environ:
             self._say("not pushed: no Hub account is set up (HF_TOKEN); 'demodeck publish' pushes it later")
             return
         pushed = push_mirror(

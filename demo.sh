@@ -29,7 +29,7 @@ while [ ! -s "$out/hub.address" ]; do
     sleep 0.1
 done
 HF_ENDPOINT=$(cat "$out/hub.address")
-HF_HOME=$PWD/$out/huggingface
+HF_HOME=$(cd "$out" && pwd)/huggingface
 export HF_ENDPOINT HF_HOME
 printf '$ export HF_ENDPOINT=%s HF_HOME=%s\n' "$HF_ENDPOINT" "$HF_HOME" >&2
 

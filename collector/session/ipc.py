@@ -51,8 +51,10 @@ class Ring:
         size = _HEADER_BYTES + self.slots * self._dtype.itemsize
         self._owner = name is None
         self._memory = SharedMemory(name=name, create=self._owner, size=size)
-        self._released = np.frombuffer(self._memory.buf, np.uint64, 1)
-        self._ticks = np.frombuffer(self._memory.buf, self._dtype, self.slots, offset=_HEADER_BYTES)
+        buffer = self._memory.buf
+        assert buffer is not None
+        self._released = np.frombuffer(buffer, np.uint64, 1)
+        self._ticks = np.frombuffer(buffer, self._dtype, self.slots, offset=_HEADER_BYTES)
         self._count = 0  # ticks written (producer) or read (consumer) so far
         if self._owner:
             self._released[0] = 0

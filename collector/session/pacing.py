@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+from collector.robots.protocols import Simulated
+
 # `time.sleep` may oversleep by this much; the rest of the wait is spent looking at the clock.
 _SPIN_S = 0.0015
 
@@ -51,7 +53,7 @@ class WallClockPacer:
 class LockStepPacer:
     """A simulation's own time: every tick is exactly on time, however long it took to compute."""
 
-    def __init__(self, robot) -> None:
+    def __init__(self, robot: Simulated) -> None:
         self.missed = 0
         self.lateness_s: list[float] = []
         self._robot = robot

@@ -92,7 +92,7 @@ class _Screen:
     def _command(self, event: Event) -> None:
         ipc.send(self.control, "event", event=event.value)
 
-    def _hear(self, pipe: Connection) -> bool:
+    def _hear(self, pipe: Any) -> bool:
         """Take one message; return False where the process at the other end is gone."""
         try:
             message = ipc.receive(pipe)

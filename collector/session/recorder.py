@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import uuid
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection
@@ -26,7 +27,7 @@ _MAX_UNSEALED = 8  # flights waiting to be sealed before the next may begin
 
 
 @contextlib.contextmanager
-def sole_writer(root: Path):
+def sole_writer(root: Path) -> Iterator[None]:
     """Hold the dataset's writer lock.
 
     Raises:

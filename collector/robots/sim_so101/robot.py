@@ -135,7 +135,7 @@ class SimSO101(Robot):
         self._mujoco.mj_resetData(self._model, self._data)
         start_rad = HOME_RAD + HOME_SPREAD_RAD * rng.uniform(-1, 1, len(JOINTS))
         self._data.qpos[self._joint_address] = self._data.ctrl[:] = self._goal_rad = start_rad
-        self._step_rad = np.zeros(len(JOINTS))
+        self._steps_to_goal = 0
         self.task.place_cube(rng)
         # The servos sag until they carry the arm; that is over before the episode begins.
         self._advance(round(SETTLE_S / self._model.opt.timestep))
@@ -201,7 +201,8 @@ class SimSO101(Robot):
         sent = np.clip(goals, CONTROL_RANGES[:, 0], CONTROL_RANGES[:, 1])
         self._catch_up()
         self._goal_rad = to_radians(sent)
-        self._step_rad = np.abs(self._goal_rad - self._data.ctrl) / self._steps
+        self._step_rad = (self._goal_rad - self._data.ctrl) / self._steps
+        self._steps_to_goal = self._steps
         if not self.realtime:
             self._advance(self._steps)
         return dict(zip(ACTION_KEYS, sent.tolist()))
@@ -226,7 +227,8 @@ class SimSO101(Robot):
 
     def _advance(self, steps: int) -> None:
         """Step physics while the servos' set points move evenly to their goals, over one control period."""
-        ctrl = self._data.ctrl
         for _ in range(steps):
-            ctrl += np.clip(self._goal_rad - ctrl, -self._step_rad, self._step_rad)
+            if self._steps_to_goal:
+                self._steps_to_goal -= 1
+                self._data.ctrl[:] = self._goal_rad - self._steps_to_goal * self._step_rad
             self._mujoco.mj_step(self._model, self._data)

@@ -5,12 +5,11 @@ Nothing heavy is imported here: `demodeck --help` answers in a fraction of a sec
 
 from __future__ import annotations
 
-import errno
 import importlib
 import os
 import sys
 
-from collector.errors import DemodeckError, StorageError
+from collector.errors import explained
 
 __version__ = "0.1.0"
 
@@ -66,14 +65,10 @@ def run(verb: str, args: list[str]) -> int:
     except Exception as error:
         if os.environ.get("DEMODECK_DEBUG"):
             raise
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            where = f" ({error.filename})" if error.filename else ""
-            error = StorageError(f"the disk is full{where}: free some space; what was saved before is intact")
-        elif isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            error = StorageError(f"{error.filename or 'a file'} may not be written or read: check its rights")
-        if isinstance(error, DemodeckError):
-            print(f"demodeck {verb}: error: {error}", file=sys.stderr)
-            return error.exit_code
+        known = explained(error)
+        if known is not None:
+            print(f"demodeck {verb}: error: {known}", file=sys.stderr)
+            return known.exit_code
         print(
             f"demodeck {verb}: internal error: {type(error).__name__}: {error} "
             "(this is a defect of demodeck: run it again with DEMODECK_DEBUG=1 and report what it prints)",

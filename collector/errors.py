@@ -1,8 +1,12 @@
 """The one exception tree: every error that a user can cause or meet, with its exit code.
 
-This module imports nothing, so that every package, the shared leaves too, can raise its errors.
+This module imports nothing of ours, so that every package, the shared leaves too, can raise its errors.
 A message says what was seen, what is allowed and what to do, on one line.
 """
+
+from __future__ import annotations
+
+import errno
 
 
 class DemodeckError(Exception):
@@ -45,3 +49,26 @@ class MismatchError(DemodeckError):
     """Two things that must fit do not: checkpoint and robot, dataset and robot, dataset and policy."""
 
     exit_code = 7
+
+
+def explained(error: BaseException) -> DemodeckError | None:
+    """Return the error as one that a user can understand, or None where it is a defect of ours.
+
+    Looks through what other libraries have wrapped around an error of ours, and knows the disk's refusals.
+    """
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, DemodeckError):
+            return seen
+        if isinstance(seen, OSError):
+            where = f" ({seen.filename})" if seen.filename else ""
+            if seen.errno in (errno.ENOSPC, errno.EDQUOT):
+                return StorageError(
+                    f"the disk is full{where}: free some space; what was saved before is intact"
+                )
+            if seen.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+                return StorageError(
+                    f"{seen.filename or 'a file'} may not be written or read: check its rights"
+                )
+        seen = seen.__cause__
+    return None

@@ -13,7 +13,7 @@ import io
 import re
 from typing import NoReturn
 
-from collector.errors import UsageError
+from collector.errors import UsageError, explained
 
 
 def parse_flags[T](config_class: type[T], args: list[str], verb: str) -> T:
@@ -46,6 +46,9 @@ def parse_flags[T](config_class: type[T], args: list[str], verb: str) -> T:
     except SystemExit as stop:
         raise UsageError(_explain(complaint.getvalue(), verb)) from stop
     except (DecodingError, ParsingError, ValueError, TypeError, OSError) as error:
+        known = explained(error)
+        if known is not None:  # a config's own check, which draccus has wrapped
+            raise known from error
         raise UsageError(f"{_one_line(str(error))} (see 'demodeck {verb} --help')") from error
 
 

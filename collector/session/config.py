@@ -88,6 +88,8 @@ class RecordConfig:
         for name in ("fps", "num_episodes", "episode_time_s"):
             if getattr(data, name) <= 0:
                 raise UsageError(f"--dataset.{name}={getattr(data, name)}: must be above 0")
+        if self.seed < 0:
+            raise UsageError(f"--seed={self.seed}: must be 0 or above")
         if self.display not in ("log", "none"):
             raise UsageError(f"--display={self.display}: must be log or none")
         if not self.resume and not data.no_stamp:

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from collector.errors import DemodeckError, DeviceError
+from collector.errors import DemodeckError, DeviceError, explained
 from collector.session.features import Recording
 from collector.session.fly import Tick
 
@@ -173,9 +173,10 @@ def send_unless_stalled(pipe: Connection, kind: str, **content: Any) -> bool:
 
 def error_message(error: BaseException) -> dict[str, Any]:
     """Return the content of an `error` message that `error_of` turns back into an exception."""
-    internal = not isinstance(error, DemodeckError)
-    text = f"{type(error).__name__}: {error}" if internal else str(error)
-    return {"text": " ".join(text.split()), "exit_code": getattr(error, "exit_code", 4), "at": time.time()}
+    known = explained(error)
+    text = str(known) if known else f"{type(error).__name__}: {error}"
+    exit_code = (known or DeviceError).exit_code  # what a device's driver raises is a device's fault
+    return {"text": " ".join(text.split()), "exit_code": exit_code, "at": time.time()}
 
 
 def error_of(message: dict[str, Any]) -> DemodeckError:

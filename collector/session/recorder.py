@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import traceback
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -142,6 +143,10 @@ class _Recorder:
             if self.journal is not None:
                 self._end({"interrupted": True, "reason": "control process lost"})
             self._drain()
+        except BaseException as error:
+            # The failed frames still point into the ring, which could not be closed then.
+            traceback.clear_frames(error.__traceback__)
+            raise
         finally:
             self.sealing.shutdown()
             if self._writer:

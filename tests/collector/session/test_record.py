@@ -218,6 +218,41 @@ def test_signals_end_the_session_with_everything_saved(sign, start_demodeck, tmp
     assert not list_journals(root)
 
 
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 1.5 MB; only root may mount one."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1500k", "tmpfs", str(folder)]
+    try:
+        subprocess.run(mount, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("mounting a small file system needs root on Linux")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_disk_ends_the_session_in_one_line_and_loses_nothing(
+    small_disk, demodeck, tmp_path, command_env
+):
+    root = small_disk / "set"
+    code, _, err = demodeck(*record_flags(root, 300, display="none"))
+    assert code == 6, err
+    assert "the disk is full" in err
+    assert len(err.strip().splitlines()) == 1, err
+    dataset = Dataset.open(root)
+    saved = dataset.num_episodes
+    assert saved >= 2
+    assert read_with_lerobot(root, tmp_path, command_env)["episode_index"].max() + 1 == saved
+    # With room again, the flights that were cut are saved too.
+    subprocess.run(["mount", "-o", "remount,size=20m", str(small_disk)], check=True)
+    code, out, err = demodeck("recover", root, "--json")
+    assert code == 0, err
+    assert json.loads(out)["recovered"]
+    assert Dataset.open(root).num_episodes > saved
+    assert not list_journals(root)
+
+
 WRONG = [
     ({"teleop.type": None}, "no teleoperator"),
     ({"dataset.repo_id": "no-slash"}, "owner/name"),
@@ -225,6 +260,7 @@ WRONG = [
     ({"dataset.fsp": 3}, "did you mean '--dataset.fps'"),
     ({"robot.type": "sim_so102"}, "sim_so101"),
     ({"robot.cameras": "[top]"}, "front, wrist"),
+    ({"seed": -1}, "--seed=-1"),
 ]
 
 

@@ -21,8 +21,9 @@ import numpy as np
 from collector.dataset.durable import sync_file
 from collector.errors import UsageError
 
-# The encoder's own banner would go to the terminal at every episode.
-os.environ.setdefault("SVT_LOG", "1")
+# The codecs' own reports would go to the terminal; what matters comes as an exception.
+os.environ.setdefault("SVT_LOG", "0")
+av.logging.set_libav_level(av.logging.FATAL)
 
 CODECS = {"h264": "libx264", "hevc": "libx265", "libsvtav1": "libsvtav1", "av1": "libsvtav1"}
 _FRAGMENTED = {"movflags": "frag_every_frame+empty_moov+default_base_moof", "flush_packets": "1"}
@@ -142,6 +143,7 @@ class VideoEncoder:
         self._path = path
         # By path, not by a Python file: PyAV writes the end of a container that is garbage-collected, when a
         # Python file may be gone already, and that aborts the process.
+        path.touch()
         with system_errors(path):
             self._container = av.open(str(path), "w", format="mp4", options=_FRAGMENTED)
         try:

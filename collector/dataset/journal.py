@@ -27,7 +27,7 @@ from collector.dataset import durable, schema
 from collector.dataset.encode import EncoderSettings, VideoEncoder
 from collector.dataset.schema import Features
 from collector.dataset.stats import ImageHistogram
-from collector.dataset.video import VideoReader
+from collector.dataset.video import VideoReader, whole_fragments
 from collector.errors import DataError, StorageError
 
 FLUSH_S = 0.25  # [s]
@@ -226,6 +226,14 @@ class Journal:
         """How its cameras were encoded."""
         return EncoderSettings.of(self.header["encoder"])
 
+    def open_video(self, camera: str) -> VideoReader:
+        """Open a camera's video, of which the last fragment may be cut.
+
+        Raises:
+            DataError: If the file holds no whole frame.
+        """
+        return VideoReader(self.videos[camera], self.fps, whole_fragments(self.videos[camera])[1])
+
     def histogram(self, camera: str) -> ImageHistogram:
         """Return the counts of a camera's 8-bit values; decodes the video where `close` did not note them."""
         path = self.folder / "histograms.json"
@@ -234,7 +242,7 @@ class Journal:
             if noted["n_frames"] == self.n_frames:
                 return ImageHistogram(np.array(noted["counts"]), noted["n_frames"])
         histogram = ImageHistogram()
-        with VideoReader(self.videos[camera], self.fps) as reader:
+        with self.open_video(camera) as reader:
             for image in reader.frames(0.0, self.n_frames):
                 histogram.add(image)
         return histogram
@@ -264,7 +272,7 @@ def read_journal(folder: Path) -> Journal:
     end = json.loads(end_path.read_text()) if end_path.exists() else None
     table = _read_columns(folder / "columns.arrows", own)
     videos = {name: _video_path(folder, name) for name in schema.video_keys(own)}
-    n_frames = min([table.num_rows, *(_count_frames(path, header["fps"]) for path in videos.values())])
+    n_frames = min([table.num_rows, *(whole_fragments(path)[0] for path in videos.values())])
     columns = {name: schema.to_numpy(table[name])[:n_frames] for name in table.column_names}
     return Journal(folder, header, end, own, header["fps"], n_frames, columns, videos)
 
@@ -280,14 +288,6 @@ def _read_columns(path: Path, features: Features) -> pa.Table:
     except (OSError, pa.ArrowInvalid, StopIteration, EOFError):
         pass  # cut short: the batches before the cut are whole
     return pa.Table.from_batches(batches, kinds)
-
-
-def _count_frames(path: Path, fps: float) -> int:
-    try:
-        with VideoReader(path, fps) as reader:
-            return reader.count()
-    except DataError:
-        return 0  # not even its header was written
 
 
 def _video_path(folder: Path, camera: str) -> Path:

@@ -15,7 +15,7 @@ from collector.dataset.schema import Features
 
 Stats = dict[str, np.ndarray]
 QUANTILES = {"q01": 0.01, "q10": 0.10, "q50": 0.50, "q90": 0.90, "q99": 0.99}
-_PIXELS = 10_000  # at most about so many pixels of a picture are counted
+_PIXELS = 2_500  # about so many pixels of a picture are counted
 
 
 def column_stats(values: np.ndarray) -> Stats:
@@ -56,9 +56,10 @@ class ImageHistogram:
         self.n_frames = n_frames
 
     def add(self, image: np.ndarray) -> None:
-        """Count a picture, uint8, (height, width, 3); of a large one only every k-th row and column."""
+        """Count a picture, uint8, (height, width, 3): every k-th row and column, others in the next picture."""
         step = max(1, round((image.shape[0] * image.shape[1] / _PIXELS) ** 0.5))
-        pixels = image[::step, ::step].reshape(-1, 3).astype(np.uint16)
+        row, column = divmod(self.n_frames % step**2, step)
+        pixels = image[row::step, column::step].reshape(-1, 3).astype(np.uint16)
         pixels += np.array([0, 256, 512], np.uint16)
         self.counts += np.bincount(pixels.ravel(), minlength=768).reshape(3, 256)
         self.n_frames += 1

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import io
+import struct
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -21,19 +23,21 @@ class VideoReader:
     """One mp4 file, read by packets or frames; an episode is a stretch of it.
 
     Args:
-        path: The file; one that a crash cut short is read up to its last whole frame.
+        path: The file.
         fps: Frames a second [Hz] of the dataset.
+        n_bytes: Read only so much of it: a file that a crash cut within a fragment may not open at all.
 
     Raises:
         DataError: If the file is missing or no video.
     """
 
-    def __init__(self, path: Path, fps: float) -> None:
+    def __init__(self, path: Path, fps: float, n_bytes: int | None = None) -> None:
         self.path, self.fps = path, fps
         try:
-            self._container: Any = av.open(str(path))
+            source: Any = str(path) if n_bytes is None else io.BytesIO(path.read_bytes()[:n_bytes])
+            self._container: Any = av.open(source)
             self._stream = self._container.streams.video[0]
-        except (av.error.FFmpegError, IndexError) as error:
+        except (av.error.FFmpegError, OSError, IndexError) as error:
             what = "is missing" if not path.exists() else f"is no video ({error})"
             raise DataError(f"{path} {what}: restore it, or record or pull the dataset again") from error
 
@@ -72,8 +76,12 @@ class VideoReader:
             with contextlib.suppress(av.error.FFmpegError):
                 self._container.seek(0, backward=True, stream=self._stream)
 
-    def _frame_index(self, time: int, start: Fraction) -> int:
-        return round((time * self._stream.time_base - start) * Fraction(self.fps))
+    def _frame_clock(self, start: Fraction) -> Callable[[int], int]:
+        """Return the function from a time in the file to the nearest frame since `start` [s], in whole numbers."""
+        step, begin = self._stream.time_base * Fraction(self.fps), start * Fraction(self.fps)
+        scale, offset = step.numerator * begin.denominator, begin.numerator * step.denominator
+        whole = step.denominator * begin.denominator
+        return lambda time: (2 * (time * scale - offset) + whole) // (2 * whole)
 
     def packets(self, from_s: float = 0.0, n_frames: int | None = None) -> Iterator[tuple[Any, int, int]]:
         """Give an episode's packets in decoding order.
@@ -89,6 +97,7 @@ class VideoReader:
             DataError: If the episode does not begin with a keyframe or has fewer frames.
         """
         start, found = Fraction(from_s), 0
+        frame_at = self._frame_clock(start)
         self._seek(start)
         try:
             for packet in self._container.demux(self._stream):
@@ -96,7 +105,7 @@ class VideoReader:
                     continue
                 if packet.is_corrupt or packet.pts is None or packet.dts is None:
                     break
-                index = self._frame_index(packet.pts, start)
+                index = frame_at(packet.pts)
                 if index < 0:
                     continue
                 if n_frames is not None and index >= n_frames:
@@ -107,7 +116,7 @@ class VideoReader:
                         "without encoding again"
                     )
                 found += 1
-                yield packet, index, self._frame_index(packet.dts, start)
+                yield packet, index, frame_at(packet.dts)
                 if found == n_frames:
                     break
         except (av.error.EOFError, av.error.InvalidDataError):
@@ -116,10 +125,6 @@ class VideoReader:
             raise DataError(
                 f"{self.path} holds {found} of the episode's {n_frames} frames from {from_s:g} s on"
             )
-
-    def count(self) -> int:
-        """Return the number of whole frames."""
-        return sum(1 for _ in self.packets())
 
     def frames(self, from_s: float = 0.0, n_frames: int | None = None) -> Iterator[np.ndarray]:
         """Decode an episode's pictures, in order.
@@ -135,24 +140,59 @@ class VideoReader:
             DataError: If the file has fewer frames.
         """
         start, found = Fraction(from_s), 0
+        frame_at = self._frame_clock(start)
         self._seek(start)
+        for frame in self._decode(frame_at, n_frames):
+            index = frame_at(frame.pts)
+            if index < found:
+                continue
+            if index != found or index == n_frames:
+                break
+            found += 1
+            yield frame.to_ndarray(format="rgb24")
+        if n_frames is not None and found != n_frames:
+            raise DataError(self._too_few(found, n_frames, from_s))
+
+    def _decode(self, frame_at: Callable[[int], int], n_frames: int | None) -> Iterator[Any]:
+        """Decode from here on. The decoder gets no packet past the episode's: a last one may be cut short."""
+        context, found = self._stream.codec_context, 0
         try:
-            for frame in self._container.decode(self._stream):
-                index = self._frame_index(frame.pts, start)
-                if index < found:
-                    continue
-                if index != found or (n_frames is not None and index >= n_frames):
+            for packet in self._container.demux(self._stream):
+                if packet.size == 0 or packet.is_corrupt or packet.pts is None:
                     break
-                found += 1
-                yield frame.to_ndarray(format="rgb24")
+                yield from context.decode(packet)
+                index = frame_at(packet.pts)
+                found += index >= 0 and (n_frames is None or index < n_frames)
                 if found == n_frames:
                     break
+            yield from context.decode(None)
         except (av.error.EOFError, av.error.InvalidDataError):
-            pass  # cut short
-        if n_frames is not None and found != n_frames:
-            raise DataError(
-                f"{self.path} holds {found} of the episode's {n_frames} frames from {from_s:g} s on"
-            )
+            pass  # the file is damaged here: the caller counts
+        finally:
+            context.flush_buffers()
+
+    def _too_few(self, found: int, n_frames: int, from_s: float) -> str:
+        return f"{self.path} holds {found} of the episode's {n_frames} frames from {from_s:g} s on: restore the file"
+
+
+def whole_fragments(path: Path) -> tuple[int, int]:
+    """Return the whole frames of a `VideoEncoder`'s file that a crash may have cut, and the bytes they take.
+
+    Each frame has its `mdat` box. FFmpeg does not tell: cut within a frame, it hands it out as if it were whole;
+    cut within a fragment's header, it may not open the file.
+    """
+    n_frames, end, at = 0, 0, 0
+    with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+        size = file.seek(0, 2)
+        while at + 8 <= size:
+            file.seek(at)
+            length, kind = struct.unpack(">I4s", file.read(8))
+            if length < 8 or at + length > size:
+                break
+            at += length
+            if kind == b"mdat":
+                n_frames, end = n_frames + 1, at
+    return n_frames, end
 
 
 class VideoJoiner:

@@ -20,7 +20,7 @@ from collector.dataset import durable, schema, stats, tables
 from collector.dataset.encode import EncoderSettings
 from collector.dataset.journal import Journal, JournalWriter, list_journals, read_journal
 from collector.dataset.running import RunningStats
-from collector.dataset.video import VideoJoiner, VideoReader, video_info
+from collector.dataset.video import VideoJoiner, video_info
 from collector.errors import DataError, MismatchError, UsageError
 
 
@@ -244,7 +244,7 @@ class DatasetWriter:
     def _seal_video(self, journal: Journal, camera: str, path: Path) -> None:
         temporary = self._temporary / f"{camera}.mp4"
         joiner = VideoJoiner(temporary, journal.fps)
-        with VideoReader(journal.videos[camera], journal.fps) as reader:
+        with journal.open_video(camera) as reader:
             joiner.add(reader, 0.0, journal.n_frames)
         joiner.close()
         durable.move_into_place(temporary, path)

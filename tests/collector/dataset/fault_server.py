@@ -1,13 +1,12 @@
 """Runs one operation on copies of a dataset, each time failing at a later step: killed, or refused by a full disk.
 
-`python fault_server.py OPERATION MODE BASE CASES`: for k = 0, 1, ... copies BASE to CASES/<k>/set, forks, and in
-the child runs OPERATION on the copy, where the k-th call that changes the disk does not happen. A write that is
-killed leaves half of its bytes. Ends with the first k at which the operation came through; prints a JSON list of
-the steps, by name. One process forks all of them, so that the imports are paid once.
+`python fault_server.py OPERATION MODE BASE CASES STRIDE`: for k = 0, STRIDE, ... copies BASE to CASES/<k>/set, forks,
+and in the child runs OPERATION on the copy, where the k-th call that changes the disk does not happen. A write that
+is killed leaves half of its bytes. Ends with the first k at which the operation came through, and prints it.
+One process forks all of them, so that the imports are paid once.
 """
 
 import errno
-import json
 import os
 import shutil
 import signal
@@ -50,20 +49,18 @@ def break_at(k: int, mode: str, names: list[str]) -> None:
                     if name == "write":
                         real(args[0], bytes(args[1])[: len(args[1]) // 2])
                     os.kill(os.getpid(), signal.SIGKILL)
-                # Removing is possible on a full disk.
-                if name not in ("unlink", "rmdir"):
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             return real(*args, **kwargs)
 
         return call
 
-    for name in STEPS:
+    # Removing is possible on a full disk.
+    for name in STEPS if mode == "kill" else [n for n in STEPS if n not in ("unlink", "rmdir")]:
         setattr(os, name, patched(name))
 
 
-def main(operation: str, mode: str, base: Path, cases: Path) -> None:
-    steps: list[str] = []
-    for k in range(1000):
+def main(operation: str, mode: str, base: Path, cases: Path, stride: int) -> None:
+    for k in range(0, 1000, stride):
         root = cases / str(k) / "set"
         shutil.copytree(base, root)
         child = os.fork()
@@ -73,20 +70,15 @@ def main(operation: str, mode: str, base: Path, cases: Path) -> None:
             try:
                 OPERATIONS[operation](root)
             except OSError as error:
-                code = 3 if error.errno == errno.ENOSPC else 4
-                Path(cases / str(k) / "step").write_text(names[k])
-                os._exit(code)
+                os._exit(3 if error.errno == errno.ENOSPC else 4)
             os._exit(0)
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        if status == 0 and mode == "full" and (cases / str(k) / "step").exists():
-            continue
         if status == 0:
-            break
+            print(k)
+            return
         if status not in (-signal.SIGKILL, 3):
             sys.exit(f"step {k} ended with {status}")
-        steps.append(str(k))
-    print(json.dumps(len(steps)))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], Path(sys.argv[3]), Path(sys.argv[4]))
+    main(sys.argv[1], sys.argv[2], Path(sys.argv[3]), Path(sys.argv[4]), int(sys.argv[5]))

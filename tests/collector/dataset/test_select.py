@@ -1,0 +1,116 @@
+"""Choosing episodes by SQL: what it sees, and what it refuses."""
+
+import pyarrow as pa
+import pytest
+from flown import FPS, STATE, fly, record
+
+from collector.dataset import schema
+from collector.dataset.durable import write_bytes
+from collector.dataset.labels import Labels
+from collector.dataset.reader import Dataset
+from collector.dataset.select import episode_view, select_episodes
+from collector.dataset.tables import parquet_bytes
+from collector.errors import UsageError
+
+FEATURES = schema.features_for(STATE, STATE, {})
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    root = tmp_path_factory.mktemp("sets") / "set"
+    flights = [fly(seed, 5 + seed, FEATURES, task="pick" if seed < 3 else "place") for seed in range(5)]
+    record(root, flights, features=FEATURES)
+    labels = Labels(root)
+    labels.set([0, 1, 2], "verdict", "keep", "ana")
+    labels.set([1], "success", True, "ana")
+    labels.set([4], "verdict", "drop", "ana")
+    labels.set([4], "note", "it's jerky", "ana")
+    scores = [(e, check, float(e) / 4) for e in range(5) for check in ("lag", "chatter")]
+    columns = dict(
+        zip(("episode_index", "check", "score"), map(list, zip(*scores, strict=True)), strict=True)
+    )
+    write_bytes(root / "curation" / "scores.parquet", parquet_bytes(pa.table(columns)))
+    found = {"episode_index": [2, 2, 4], "check": ["lag"] * 3, "severity": ["fault", "warn", "fault"]}
+    write_bytes(root / "curation" / "findings.parquet", parquet_bytes(pa.table(found)))
+    return Dataset.open(root)
+
+
+@pytest.mark.parametrize(
+    ("condition", "chosen"),
+    [
+        (None, [0, 1, 2, 3, 4]),
+        ("verdict = 'keep' and success", [0, 1, 2]),
+        ("success", [0, 1, 2, 4]),  # even seeds succeeded, and the label of 1 wins
+        ("verdict IS NULL", [3]),
+        ("note LIKE '%jerky%' -- a comment", [4]),
+        ("lag > 0.4 and chatter < 0.8", [2, 3]),
+        ("faults = 0 and warnings = 0", [0, 1, 3]),
+        ("task = 'place' and pilot = 'scripted'", [3, 4]),
+        (f"duration_s >= {8 / FPS}", [3, 4]),
+        ("length = (SELECT max(length) FROM episodes)", [4]),
+        ("note = 'a;b)' or episode_index = 1", [1]),
+    ],
+)
+def test_conditions(dataset, condition, chosen):
+    assert select_episodes(dataset, condition) == chosen
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "lenght > 3",
+        "length >",
+        "",
+        "true; DROP TABLE stored",
+        "1=1) UNION SELECT 7 FROM episodes WHERE (1=1",
+        "true) --",
+        "EXISTS (SELECT * FROM read_csv('/etc/hostname'))",
+        "EXISTS (SELECT * FROM '/etc/hostname')",
+        "EXISTS (SELECT * FROM glob('/*'))",
+        "EXISTS (SELECT * FROM dataset)",
+        "true ORDER BY 1",
+        "verdict = 'never'",
+        "length + 1",
+        "'text'",
+    ],
+)
+def test_what_is_refused_is_said_on_one_line_with_the_columns(dataset, condition):
+    if condition == "length + 1":
+        assert select_episodes(dataset, condition) == [0, 1, 2, 3, 4]  # SQL takes a number for true
+        return
+    with pytest.raises(UsageError) as caught:
+        select_episodes(dataset, condition)
+    message = str(caught.value)
+    assert "\n" not in message and "columns: episode_index" in message and "verdict" in message
+
+
+def test_the_view_can_reach_no_file_and_cannot_be_unlocked(dataset, tmp_path):
+    import duckdb
+
+    with episode_view(dataset) as connection:
+        assert connection.execute("SELECT count(*) FROM episodes").fetchone() == (5,)
+        for query in (
+            f"COPY episodes TO '{tmp_path / 'out.csv'}'",
+            "SET enable_external_access = true",
+            f"ATTACH '{tmp_path / 'x.db'}'",
+        ):
+            with pytest.raises(duckdb.Error):
+                connection.execute(query)
+
+
+def test_a_set_without_labels_scores_or_our_columns(tmp_path):
+    from lerobot.datasets import LeRobotDataset
+
+    theirs = LeRobotDataset.create(
+        "test/plain",
+        10,
+        {"action": {"dtype": "float32", "shape": (2,), "names": ["a", "b"]}},
+        root=tmp_path / "s",
+    )
+    for _ in range(2):
+        for _ in range(3):
+            theirs.add_frame({"action": fly(0, 1).columns["action"][0][:2], "task": "t"})
+        theirs.save_episode()
+    theirs.finalize()
+    dataset = Dataset.open(tmp_path / "s")
+    assert select_episodes(dataset, "verdict IS NULL and success IS NULL and length = 3") == [0, 1]

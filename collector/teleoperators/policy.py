@@ -6,8 +6,10 @@ further policies are named in the config and loaded by lerobot's own plugin load
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -183,7 +185,9 @@ class Policy(Teleoperator):
         try:
             config = PreTrainedConfig.from_pretrained(self.folder, cli_overrides=overrides)
             config.pretrained_path = self.folder
-            policy = get_policy_class(config.type).from_pretrained(self.folder, config=config)
+            # lerobot prints there what it loads; stdout belongs to results.
+            with contextlib.redirect_stdout(sys.stderr):
+                policy = get_policy_class(config.type).from_pretrained(self.folder, config=config)
             device = str(config.device)
             self._before, self._after = make_pre_post_processors(
                 config,

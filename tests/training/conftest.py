@@ -41,6 +41,14 @@ def _write(root, lengths=LENGTHS, joints=JOINTS, scene=("x", "y"), columns=None,
     return root
 
 
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Tiny networks gain nothing from threads, and lose much where tests run side by side."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
 @pytest.fixture(scope="session")
 def write_dataset():
     """The function that writes such a dataset: (root, lengths, joints, scene, columns, seed) -> root."""

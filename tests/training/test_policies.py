@@ -114,7 +114,7 @@ def test_diffusion_trains_towards_the_clean_chunk():
     observation = torch.cat([batch[STATE], batch[SCENE]], dim=1)
     expected = ((policy.denoise(observation, noisy, level) - batch[ACTION]) ** 2).mean()
     torch.manual_seed(5)
-    assert float(policy.forward(batch)[0].detach()) == pytest.approx(float(expected), rel=1e-5)
+    assert float(policy.forward(batch)[0].detach()) == pytest.approx(float(expected.detach()), rel=1e-5)
 
 
 def with_denoiser(policy):

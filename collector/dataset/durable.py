@@ -174,5 +174,5 @@ def temporary_files(folder: Path) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        for file in folder.iterdir():
+        for file in folder.glob("*"):
             file.unlink(missing_ok=True)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +57,20 @@ def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     Raises:
         DataError: If it is missing or half-written.
     """
-    try:
+    with _damage(path):
         return pq.ParquetFile(path).read(columns=columns)
+
+
+def read_schema(path: Path) -> pa.Schema:
+    """Return a parquet file's columns. Raises as `read_parquet`."""
+    with _damage(path):
+        return pq.read_schema(path)
+
+
+@contextlib.contextmanager
+def _damage(path: Path) -> Iterator[None]:
+    try:
+        yield
     except FileNotFoundError:
         raise DataError(f"{path} is missing: restore it, or pull the dataset again") from None
     except (pa.ArrowException, OSError) as error:
@@ -129,7 +142,7 @@ def episode_files(root: Path) -> list[Path]:
 
 
 def read_episodes(root: Path, with_stats: bool = False) -> pa.Table:
-    """Return the episode table in the order of `episode_index`.
+    """Return the episode table in the order of `episode_index`, with the columns of its first file, as lerobot has it.
 
     Args:
         with_stats: Whether to read the columns `stats/...` too.
@@ -137,17 +150,13 @@ def read_episodes(root: Path, with_stats: bool = False) -> pa.Table:
     Raises:
         DataError: If a file of it is damaged.
     """
-    parts = []
+    parts: list[pa.Table] = []
+    names: list[str] | None = None
     for path in episode_files(root):
-        columns = None
-        if not with_stats:
-            try:
-                names = pq.read_schema(path).names
-            except (pa.ArrowException, OSError):
-                read_parquet(path)
-                raise
-            columns = [name for name in names if not name.startswith("stats/")]
-        parts.append(read_parquet(path, columns).replace_schema_metadata(None))
+        if names is None:
+            known = read_schema(path).names
+            names = [name for name in known if with_stats or not name.startswith("stats/")]
+        parts.append(read_parquet(path, names).replace_schema_metadata(None))
     if not parts:
         return pa.table({"episode_index": pa.array([], pa.int64())})
     table = pa.concat_tables(parts, promote_options="permissive")

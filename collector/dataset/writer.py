@@ -1,7 +1,8 @@
 """Save flights into a LeRobot v3.0 dataset so that plain lerobot opens it at every instant.
 
-The order of a save, each step a whole file renamed into place: data file and videos; the task table, where a task
-is new; the episode table's file, which is the commit; `stats.json`; `info.json`. lerobot believes `info.json`'s
+The order of a save, each step a whole file renamed into place: a data file and a video a camera; the task table,
+where a task is new; the last file of the episode table with a row more, which is the commit; `stats.json`;
+`info.json`. lerobot believes `info.json`'s
 counts: rows and files beyond them are not seen, so every state in between is the dataset before or after the save.
 `.journal/save.json` names what a save is about to create, so that `open` knows what a crash left uncommitted.
 """
@@ -23,6 +24,8 @@ from collector.dataset.running import RunningStats
 from collector.dataset.video import VideoJoiner, video_info
 from collector.errors import DataError, MismatchError, UsageError
 
+TABLE_ROWS = 1000  # rows of a file of the episode table; each save writes the last file anew
+
 
 class DatasetWriter:
     """Appends flights to a dataset; use `create` or `open`. One writer at a time.
@@ -34,13 +37,18 @@ class DatasetWriter:
 
     def __init__(self, root: Path, info: dict[str, Any]) -> None:
         self.root, self.info = root, info
-        self._tasks = tables.read_tasks(root)
-        self._episodes = tables.read_episodes(root, with_stats=True)
+        self._saved = 0
+        self._load()
+
+    def _load(self) -> None:
+        """Take the state from the disk; what an uncommitted save left there is removed."""
+        self._tasks = tables.read_tasks(self.root)
+        self._episodes = tables.read_episodes(self.root, with_stats=True)
         self._flights = self._flight_ids()
         self._running: RunningStats | None = None
-        self._saved = 0
-        videos = [f"videos/{camera}" for camera in schema.video_keys(info["features"])]
-        self._ordinals = tables.next_ordinals(root, info, ["data", *videos, "meta/episodes"])
+        self._undo_uncommitted()
+        videos = [f"videos/{camera}" for camera in schema.video_keys(self.info["features"])]
+        self._ordinals = tables.next_ordinals(self.root, self.info, ["data", *videos, "meta/episodes"])
 
     @classmethod
     def create(
@@ -109,7 +117,6 @@ class DatasetWriter:
         durable.finish_exchange(root)
         info = tables.read_info(root)
         durable.finish_exchange(root / "meta" / "episodes")
-        cls._undo_uncommitted(root)
         writer = cls(root, info)
         if fps is not None:
             writer._check_fits(fps, features)
@@ -148,7 +155,8 @@ class DatasetWriter:
         episode = self.num_episodes
         with durable.temporary_files(self._temporary):
             row, episode_stats = self._commit(journal, episode)
-        self._episodes = pa.concat_tables([self._episodes, row], promote_options="permissive")
+        grown = pa.concat_tables([self._episodes, row], promote_options="permissive")
+        self._episodes = grown.combine_chunks()  # for writing many chunks is slow
         self._flights[journal.flight_id] = episode
         self._saved += 1
         if self._running is not None:
@@ -201,16 +209,17 @@ class DatasetWriter:
                     )
 
     def _commit(self, journal: Journal, episode: int) -> tuple[pa.Table, dict[str, stats.Stats]]:
-        """Write an episode's files; the last rename is the commit."""
+        """Write an episode's files; the last rename, of the episode table's file, is the commit."""
         cameras = schema.video_keys(self.info["features"])
         places = {k: tables.place(n, self.info["chunks_size"]) for k, n in self._ordinals.items()}
+        before = self._last_table_rows(places)
         data = self.root / _path(self.info["data_path"], places["data"])
         videos = {
             camera: self.root / _path(self.info["video_path"], places[f"videos/{camera}"], camera)
             for camera in cameras
         }
         table_file = self.root / _path(schema.EPISODES_PATH, places["meta/episodes"])
-        new = [data, *videos.values(), table_file]
+        new = [data, *videos.values()]
         intent = {"flight_id": journal.flight_id, "files": [str(p.relative_to(self.root)) for p in new]}
         durable.write_json(self._intent, intent, self._temporary)
         try:
@@ -227,19 +236,34 @@ class DatasetWriter:
             episode_stats = stats.episode_stats(columns, features)
             episode_stats |= {camera: journal.histogram(camera).stats() for camera in cameras}
             row = self._episode_row(journal, episode, places, episode_stats)
-            durable.write_bytes(table_file, tables.parquet_bytes(row), self._temporary)
+            table = pa.concat_tables([before, row], promote_options="permissive")
+            durable.write_bytes(table_file, tables.parquet_bytes(table), self._temporary)
         except BaseException:
-            self._remove_uncommitted(new)
+            self._load()  # for only the disk knows whether the commit was reached
             raise
-        self._ordinals = {kind: ordinal + 1 for kind, ordinal in self._ordinals.items()}
+        self._ordinals = {
+            kind: self._ordinals[kind] + 1 for kind in self._ordinals if kind != "meta/episodes"
+        }
+        self._ordinals["meta/episodes"] = places["meta/episodes"][0] * self.info["chunks_size"]
+        self._ordinals["meta/episodes"] += places["meta/episodes"][1] + 1
         self._last_columns = columns
         return row, episode_stats
 
-    def _remove_uncommitted(self, files: list[Path]) -> None:
-        # The episode table's file goes first: without it the others are not part of the dataset.
-        for path in reversed(files):
-            path.unlink(missing_ok=True)
-        self._intent.unlink(missing_ok=True)
+    def _last_table_rows(self, places: dict[str, tuple[int, int]]) -> pa.Table:
+        """Return the rows that share their file with the next one, and set that file's place.
+
+        A table's file of many rows costs no more than one of a single row, and opening many files costs seconds.
+        """
+        if not self.num_episodes:
+            return self._episodes.slice(0, 0)
+        chunk, file = (self._episodes[f"meta/episodes/{n}_index"].to_numpy() for n in ("chunk", "file"))
+        last = int((chunk * self.info["chunks_size"] + file).max())
+        at = tables.place(last, self.info["chunks_size"])
+        mine = (chunk == at[0]) & (file == at[1])
+        if mine.sum() >= TABLE_ROWS:
+            return self._episodes.slice(0, 0)
+        places["meta/episodes"] = at
+        return self._episodes.filter(pa.array(mine))
 
     def _seal_video(self, journal: Journal, camera: str, path: Path) -> None:
         temporary = self._temporary / f"{camera}.mp4"
@@ -349,19 +373,17 @@ class DatasetWriter:
         folders = list_journals(self.root)
         return read_journal(folders[0]).settings if folders else None
 
-    @staticmethod
-    def _undo_uncommitted(root: Path) -> None:
+    def _undo_uncommitted(self) -> None:
         """Remove what a save that did not reach its commit left."""
-        journal = root / ".journal"
+        journal = self.root / ".journal"
         for leftover in (journal / "tmp", journal / "episodes", *journal.glob(".*.removed")):
             durable.remove_tree(leftover)
-        intent = journal / "save.json"
-        if intent.exists():
-            files = [root / name for name in json.loads(intent.read_text())["files"]]
-            if not files[-1].exists():  # the episode table's file, whose presence is the commit
-                for path in files:
-                    path.unlink(missing_ok=True)
-                intent.unlink()
+        if self._intent.exists():
+            intent = json.loads(self._intent.read_text())
+            if intent["flight_id"] not in self._flights:
+                for name in intent["files"]:
+                    (self.root / name).unlink(missing_ok=True)
+                self._intent.unlink()
 
     def _complete(self) -> None:
         """Bring `info.json` up to a save that reached its commit, and no further."""

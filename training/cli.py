@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from collector.errors import UsageError
+from collector.errors import HubError, UsageError
 from collector.flags import PlainParser, parse_flags
 
 if TYPE_CHECKING:
@@ -142,9 +142,15 @@ def _publish(config: TrainConfig, checkpoint: Path) -> str | None:
     from collector.hub.client import push_mirror
 
     message = f"{policy.type}: step {config.steps}, seed {config.seed}"
-    pushed = push_mirror(
-        checkpoint, policy.repo_id, repo_type="model", message=message, private=policy.private
-    )
+    try:
+        pushed = push_mirror(
+            checkpoint, policy.repo_id, repo_type="model", message=message, private=policy.private
+        )
+    except HubError as error:
+        raise HubError(
+            f"{error}; the trained policy is safe in {checkpoint}: "
+            f"'demodeck train --resume=true --output_dir={config.output_dir}' publishes it without training"
+        ) from error
     _say(f"published {pushed.url}")
     return str(pushed.url)
 

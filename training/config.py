@@ -56,7 +56,7 @@ class TrainConfig:
     """Settings of one training run."""
 
     dataset: DatasetSource = field(default_factory=DatasetSource)
-    policy: PolicyChoice | None = None
+    policy: PolicyChoice = None  # type: ignore[assignment]
     # Folder of the run (default: outputs/train/<date>/<time>_<policy>)
     output_dir: Path | None = None
     # Go on from the last checkpoint in output_dir

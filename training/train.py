@@ -204,7 +204,7 @@ class TrainingRun:
                     if not math.isfinite(self.loss):
                         raise DataError(
                             f"the loss is {self.loss} at step {self.step}: "
-                            f"try a smaller --policy.optimizer_lr (now {config.policy.optimizer_lr}); "  # type: ignore[union-attr]
+                            f"try a smaller --policy.optimizer_lr (now {config.policy.optimizer_lr}); "
                             f"the last checkpoint is that of step {max(saved_step, 0)}"
                         )
                     now = time.monotonic()
@@ -289,7 +289,7 @@ class TrainingRun:
             )
         state_dir = checkpoint / TRAINING_STATE
         try:
-            device = str(self.config.policy.device)  # type: ignore[union-attr]
+            device = str(self.config.policy.device)
             self.policy.load_state_dict(load_file(state_dir / RAW_WEIGHTS, device=device))
             averaged = load_file(checkpoint / PRETRAINED_MODEL / "model.safetensors", device=device)
             self.acting.load_state_dict(averaged)

@@ -11,6 +11,7 @@ from lerobot.configs import FeatureType, PolicyFeature, PreTrainedConfig
 from lerobot.configs.parser import load_plugin
 from lerobot.policies.factory import get_policy_class, make_pre_post_processors
 
+from collector.errors import UsageError
 from training.policies.action_diffusion import ActionDiffusionConfig, ActionDiffusionPolicy
 from training.policies.bc import BcConfig, BcPolicy
 
@@ -173,14 +174,14 @@ def test_clean_estimates_are_clipped():
 @pytest.mark.parametrize(
     ("kind", "settings", "says"),
     [
-        ("bc", {"n_action_steps": 9}, "between 1 and horizon"),
+        ("bc", {"n_action_steps": 9}, "between 1 and --policy.horizon"),
         ("bc", {"n_obs_steps": 2}, "sees one observation"),
         ("action_diffusion", {"sampler": "euler"}, "ddim, ddpm, literal"),
-        ("action_diffusion", {"num_inference_steps": 101}, "between 1 and num_train_timesteps"),
+        ("action_diffusion", {"num_inference_steps": 101}, "between 1 and --policy.num_train_timesteps"),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(kind, settings, says):
-    with pytest.raises(ValueError, match=says):
+    with pytest.raises(UsageError, match=says):
         small(kind, **settings)
 
 

@@ -209,6 +209,7 @@ def test_a_loss_that_is_no_number_stops_the_run(small_dataset, tmp_path, capsys)
         (["--policy.type=bc", "--dataset.root=/no/such", "--steps=0"], 2, "must be at least 1"),
         (["--policy.type=bc", "--dataset.root=/no/such", "--stepz=3"], 2, "did you mean '--steps'"),
         (["--policy.type=bc", "--dataset.root=/no/such", "--steps=many"], 2, "many"),
+        (["--policy.type=bc", "--policy.n_action_steps=99"], 2, "between 1 and --policy.horizon (16)"),
         (["--policy.type=bc", "--dataset.root=/no/such"], 3, "/no/such"),
         (["--policy.type=bc", "--dataset.repo_id=a b"], 5, "a b"),
     ],

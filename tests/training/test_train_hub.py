@@ -92,3 +92,12 @@ def test_what_the_hub_lacks_costs_one_line(hub, write_dataset, tmp_path, capsys,
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert says in line
     assert "--dataset.root=FOLDER" in line
+
+
+def test_a_policy_that_could_not_be_published_is_safe(write_dataset, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    root, out = write_dataset(tmp_path / "data"), tmp_path / "run"
+    assert train(out, f"--dataset.root={root}", "--policy.repo_id=lab/bc") == 5
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert f"is safe in {out / 'checkpoints' / '000004' / 'pretrained_model'}" in error
+    assert "--resume=true" in error

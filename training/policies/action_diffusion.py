@@ -23,6 +23,7 @@ from lerobot.configs import PreTrainedConfig
 from lerobot.processor.factory import make_default_pre_post_processors
 from torch import Tensor
 
+from collector.errors import UsageError
 from training.policies.chunk import ChunkConfig, ChunkPolicy, mlp
 
 SAMPLERS = ("ddim", "ddpm", "literal")
@@ -42,11 +43,11 @@ class ActionDiffusionConfig(ChunkConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.sampler not in SAMPLERS:
-            raise ValueError(f"sampler is '{self.sampler}': choose one of {', '.join(SAMPLERS)}")
+            raise UsageError(f"--policy.sampler={self.sampler}: choose one of {', '.join(SAMPLERS)}")
         if not 1 <= self.num_inference_steps <= self.num_train_timesteps:
-            raise ValueError(
-                f"num_inference_steps is {self.num_inference_steps}: "
-                f"it must be between 1 and num_train_timesteps ({self.num_train_timesteps})"
+            raise UsageError(
+                f"--policy.num_inference_steps={self.num_inference_steps}: "
+                f"it must be between 1 and --policy.num_train_timesteps ({self.num_train_timesteps})"
             )
 
 

@@ -19,6 +19,8 @@ from lerobot.policies.pretrained import PreTrainedPolicy
 from lerobot.utils.constants import ACTION, OBS_ENV_STATE, OBS_STATE
 from torch import Tensor, nn
 
+from collector.errors import UsageError
+
 
 @dataclass
 class ChunkConfig(PreTrainedConfig):
@@ -56,12 +58,13 @@ class ChunkConfig(PreTrainedConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.n_obs_steps != 1:
-            raise ValueError(
-                f"n_obs_steps is {self.n_obs_steps}, but '{self.type}' sees one observation: set 1"
+            raise UsageError(
+                f"--policy.n_obs_steps={self.n_obs_steps}: '{self.type}' sees one observation, set 1"
             )
         if not 1 <= self.n_action_steps <= self.horizon:
-            raise ValueError(
-                f"n_action_steps is {self.n_action_steps}: it must be between 1 and horizon ({self.horizon})"
+            raise UsageError(
+                f"--policy.n_action_steps={self.n_action_steps}: "
+                f"it must be between 1 and --policy.horizon ({self.horizon})"
             )
 
     def get_optimizer_preset(self) -> AdamWConfig:

@@ -212,7 +212,7 @@ def test_a_runs_folder_means_its_last_checkpoint(tmp_path):
 
 def test_damaged_weights_and_unknown_settings_are_one_line(tmp_path):
     save_policy(tmp_path)
-    with pytest.raises(DataError, match="n_action_steps is 99"):
+    with pytest.raises(DataError, match="n_action_steps=99: it must be between"):
         connected(tmp_path, n_action_steps=99)
     with pytest.raises(UsageError, match=r"teleop\.packages"):
         connected(tmp_path, packages=["no_such_package"])

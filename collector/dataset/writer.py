@@ -1,9 +1,9 @@
 """Save flights into a LeRobot v3.0 dataset so that plain lerobot opens it at every instant.
 
 The order of a save, each step a whole file renamed into place: a data file and a video a camera; the task table,
-where a task is new; the last file of the episode table with a row more, which is the commit; `stats.json`;
-`info.json`. lerobot believes `info.json`'s
-counts: rows and files beyond them are not seen, so every state in between is the dataset before or after the save.
+where a task is new; a file of the episode table, which is the commit; `stats.json`; `info.json`. lerobot believes
+the counts in `info.json`: rows and files beyond them are not seen, so every state in between is the dataset before
+or after the save.
 `.journal/save.json` names what a save is about to create, so that `open` knows what a crash left uncommitted.
 """
 
@@ -23,8 +23,6 @@ from collector.dataset.journal import Journal, JournalWriter, list_journals, rea
 from collector.dataset.running import RunningStats
 from collector.dataset.video import VideoJoiner, video_info
 from collector.errors import DataError, MismatchError, UsageError
-
-TABLE_ROWS = 1000  # rows of a file of the episode table; each save writes the last file anew
 
 
 class DatasetWriter:
@@ -212,7 +210,6 @@ class DatasetWriter:
         """Write an episode's files; the last rename, of the episode table's file, is the commit."""
         cameras = schema.video_keys(self.info["features"])
         places = {k: tables.place(n, self.info["chunks_size"]) for k, n in self._ordinals.items()}
-        before = self._last_table_rows(places)
         data = self.root / _path(self.info["data_path"], places["data"])
         videos = {
             camera: self.root / _path(self.info["video_path"], places[f"videos/{camera}"], camera)
@@ -236,34 +233,13 @@ class DatasetWriter:
             episode_stats = stats.episode_stats(columns, features)
             episode_stats |= {camera: journal.histogram(camera).stats() for camera in cameras}
             row = self._episode_row(journal, episode, places, episode_stats)
-            table = pa.concat_tables([before, row], promote_options="permissive")
-            durable.write_bytes(table_file, tables.parquet_bytes(table), self._temporary)
+            durable.write_bytes(table_file, tables.parquet_bytes(row), self._temporary)
         except BaseException:
             self._load()  # for only the disk knows whether the commit was reached
             raise
-        self._ordinals = {
-            kind: self._ordinals[kind] + 1 for kind in self._ordinals if kind != "meta/episodes"
-        }
-        self._ordinals["meta/episodes"] = places["meta/episodes"][0] * self.info["chunks_size"]
-        self._ordinals["meta/episodes"] += places["meta/episodes"][1] + 1
+        self._ordinals = {kind: ordinal + 1 for kind, ordinal in self._ordinals.items()}
         self._last_columns = columns
         return row, episode_stats
-
-    def _last_table_rows(self, places: dict[str, tuple[int, int]]) -> pa.Table:
-        """Return the rows that share their file with the next one, and set that file's place.
-
-        A table's file of many rows costs no more than one of a single row, and opening many files costs seconds.
-        """
-        if not self.num_episodes:
-            return self._episodes.slice(0, 0)
-        chunk, file = (self._episodes[f"meta/episodes/{n}_index"].to_numpy() for n in ("chunk", "file"))
-        last = int((chunk * self.info["chunks_size"] + file).max())
-        at = tables.place(last, self.info["chunks_size"])
-        mine = (chunk == at[0]) & (file == at[1])
-        if mine.sum() >= TABLE_ROWS:
-            return self._episodes.slice(0, 0)
-        places["meta/episodes"] = at
-        return self._episodes.filter(pa.array(mine))
 
     def _seal_video(self, journal: Journal, camera: str, path: Path) -> None:
         temporary = self._temporary / f"{camera}.mp4"

@@ -81,9 +81,9 @@ def test_missing_and_truncated_files(root):
     refused(lambda: dataset.columns(["action"]), "file-001.parquet", "half-written or damaged")
     data.unlink()
     refused(lambda: Dataset.open(root), "half-written", "file-001.parquet is missing")
-    table = root / "meta/episodes/chunk-000/file-000.parquet"
+    table = root / "meta/episodes/chunk-000/file-001.parquet"
     table.write_bytes(table.read_bytes()[:-20])
-    refused(lambda: Dataset.open(root), "file-000.parquet", "half-written or damaged")
+    refused(lambda: Dataset.open(root), "file-001.parquet", "half-written or damaged")
 
 
 def test_names_that_are_not_there(whole):

@@ -14,7 +14,6 @@ import pyarrow as pa
 
 from collector.dataset import schema, tables
 from collector.dataset.stats import Stats, column_stats, unflatten
-from collector.dataset.video import VideoReader
 from collector.errors import DataError, UsageError
 
 
@@ -191,6 +190,8 @@ class Dataset:
         if self.features[camera]["dtype"] == "image":
             yield from self._single_images(episode, camera)
             return
+        from collector.dataset.video import VideoReader  # FFmpeg: only who looks at pictures pays for it
+
         path, from_s = self.video_place(episode, camera)
         with VideoReader(path, self.fps) as reader:
             yield from reader.frames(from_s, length)
@@ -211,6 +212,8 @@ class Dataset:
         Raises:
             DataError: Naming the first that is not.
         """
+        from collector.dataset.video import VideoReader
+
         for path in sorted(set(self.data_files)):
             tables.read_parquet(path, ["episode_index"])
         for camera in schema.video_keys(self.features):

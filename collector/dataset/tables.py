@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -150,13 +152,15 @@ def read_episodes(root: Path, with_stats: bool = False) -> pa.Table:
     Raises:
         DataError: If a file of it is damaged.
     """
-    parts: list[pa.Table] = []
+    files = episode_files(root)
     names: list[str] | None = None
-    for path in episode_files(root):
-        if names is None:
-            known = read_schema(path).names
-            names = [name for name in known if with_stats or not name.startswith("stats/")]
-        parts.append(read_parquet(path, names).replace_schema_metadata(None))
+    if files and not with_stats:
+        names = [name for name in read_schema(files[0]).names if not name.startswith("stats/")]
+    # Before a session's files are merged there is one an episode, each of hundreds of columns.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        parts = [
+            t.replace_schema_metadata(None) for t in pool.map(lambda path: read_parquet(path, names), files)
+        ]
     if not parts:
         return pa.table({"episode_index": pa.array([], pa.int64())})
     table = pa.concat_tables(parts, promote_options="permissive")

@@ -3,7 +3,7 @@
 # Usage: demo.sh [FOLDER]     Everything it makes lies in FOLDER (by default demo-out/<date and time>).
 # FLIGHTS, BC_STEPS, DIFFUSION_STEPS and TRIALS make it smaller or larger.
 set -eu
-: "${FLIGHTS:=200}" "${BC_STEPS:=3000}" "${DIFFUSION_STEPS:=3000}" "${TRIALS:=100}"
+: "${FLIGHTS:=200}" "${BC_STEPS:=2000}" "${DIFFUSION_STEPS:=3000}" "${TRIALS:=100}"
 out=${1:-demo-out/$(date +%Y%m%d-%H%M%S)}
 mkdir -p "$out"
 started=$(date +%s)

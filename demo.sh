@@ -37,7 +37,7 @@ printf '$ export HF_ENDPOINT=%s HF_HOME=%s\n' "$HF_ENDPOINT" "$HF_HOME" >&2
 run record --robot.type=sim_so101 --robot.realtime=false --robot.width=64 --robot.height=64 \
     --teleop.type=scripted --teleop.flaw_rate=0.125 \
     --dataset.repo_id=demo/pick --dataset.no_stamp=true --dataset.root="$out/flown" \
-    --dataset.num_episodes="$FLIGHTS" --dataset.fps=20 --dataset.push_to_hub=false --dataset.rgb_encoder.vcodec=h264
+    --dataset.num_episodes="$FLIGHTS" --dataset.fps=20 --dataset.push_to_hub=false
 run score "$out/flown" --drop-faults
 run edit drop "$out/flown" --where "verdict = 'drop' or not success" --output "$out/curated"
 run publish "$out/curated" --repo-id demo/pick

@@ -19,7 +19,9 @@ from collector.errors import UsageError
 class EncoderFlags:
     """Video encoder settings, named as lerobot's `RGBEncoderConfig`."""
 
-    vcodec: str = "libsvtav1"  # h264, hevc or libsvtav1
+    # h264, hevc, libsvtav1, or auto: h264, since AV1 without delay cannot keep two 640x480 cameras at 30 Hz
+    # on two cores.
+    vcodec: str = "auto"
     pix_fmt: str = "yuv420p"
     g: int | None = 2  # frames from one keyframe to the next
     crf: float | None = 30  # quality: lower is better and larger

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lerobot.teleoperators.config import TeleoperatorConfig
-from lerobot.teleoperators.teleoperator import Teleoperator
 from lerobot.utils.decorators import check_if_already_connected, check_if_not_connected
 
 from collector.errors import DeviceError, UsageError
 from collector.robots.sim_so101.joints import JOINTS
+from collector.teleoperators.software import SoftwarePilot
 
 
 @TeleoperatorConfig.register_subclass("hold")
@@ -30,7 +30,7 @@ class HoldConfig(TeleoperatorConfig):
             raise UsageError("--teleop.joints=[] leaves nothing to hold: name at least one joint")
 
 
-class Hold(Teleoperator):
+class Hold(SoftwarePilot):
     """Asks for the joint positions of the episode's first observation, for ever; it never ends an episode."""
 
     config_class = HoldConfig
@@ -47,25 +47,8 @@ class Hold(Teleoperator):
         return {f"{joint}.pos": float for joint in self.config.joints}
 
     @property
-    def feedback_features(self) -> dict[str, type]:
-        return {}
-
-    @property
     def is_connected(self) -> bool:
         return self._connected
-
-    @property
-    def is_calibrated(self) -> bool:
-        return True
-
-    def calibrate(self) -> None:
-        """Nothing to do."""
-
-    def configure(self) -> None:
-        """Nothing to do."""
-
-    def send_feedback(self, feedback: dict[str, Any]) -> None:
-        """Nothing to feel."""
 
     @check_if_already_connected
     def connect(self, calibrate: bool = True) -> None:

@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 from lerobot.teleoperators.config import TeleoperatorConfig
-from lerobot.teleoperators.teleoperator import Teleoperator
 
 from collector.errors import DataError, DeviceError, HubError, MismatchError, UsageError
+from collector.teleoperators.software import SoftwarePilot
 
 STATE, ENVIRONMENT_STATE, ACTION = "observation.state", "observation.environment_state", "action"
 IMAGE_PREFIX = "observation.images."
@@ -41,7 +41,7 @@ class PolicyConfig(TeleoperatorConfig):
     n_action_steps: int | None = None
 
 
-class Policy(Teleoperator):
+class Policy(SoftwarePilot):
     """A lerobot policy behind lerobot's teleoperator interface."""
 
     config_class = PolicyConfig
@@ -97,11 +97,6 @@ class Policy(Teleoperator):
             names = [str(i) for i in range(n)]
         return dict.fromkeys(names, float)
 
-    @property
-    def feedback_features(self) -> dict[str, type]:
-        """Nothing: a policy feels no forces."""
-        return {}
-
     def check_robot(self, robot: Any) -> None:
         """Compare what the policy sees and does with what a robot shows and takes.
 
@@ -144,17 +139,6 @@ class Policy(Teleoperator):
     def is_connected(self) -> bool:
         """Whether the network is loaded."""
         return self._policy is not None
-
-    @property
-    def is_calibrated(self) -> bool:
-        """Always: there is nothing to calibrate."""
-        return True
-
-    def calibrate(self) -> None:
-        """Do nothing."""
-
-    def configure(self) -> None:
-        """Do nothing."""
 
     def connect(self, calibrate: bool = True) -> None:
         """Load the network and its processors.
@@ -292,9 +276,6 @@ class Policy(Teleoperator):
             action = self._policy.select_action(self._before(dict(self._observation)))
             values = self._after(action).squeeze(0).tolist()
         return dict(zip(self.action_features, values, strict=True))
-
-    def send_feedback(self, feedback: dict[str, Any]) -> None:
-        """Do nothing: a policy feels no forces."""
 
 
 def find_policy(path: str, revision: str | None = None) -> tuple[Path, str | None]:

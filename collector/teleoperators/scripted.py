@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from lerobot.teleoperators.config import TeleoperatorConfig
-from lerobot.teleoperators.teleoperator import Teleoperator
 from lerobot.teleoperators.utils import TeleopEvents
 from lerobot.utils.decorators import check_if_already_connected, check_if_not_connected
 
@@ -18,6 +17,7 @@ from collector.robots.sim_so101.joints import ACTION_KEYS, to_radians, to_units
 from collector.robots.sim_so101.reach import Reach
 from collector.teleoperators.flaws import FLAWS, STALL_S, Disturbance, check_flaws, flaw_of
 from collector.teleoperators.pick_place import Flight, Style
+from collector.teleoperators.software import SoftwarePilot
 
 
 @TeleoperatorConfig.register_subclass("scripted")
@@ -45,7 +45,7 @@ class ScriptedConfig(TeleoperatorConfig):
             raise UsageError(f"--teleop.fps={self.fps}: choose 5 to 200")
 
 
-class Scripted(Teleoperator):
+class Scripted(SoftwarePilot):
     """Flies the SO-101 by what it observes: joints and the cube's pose, as `environment_state`.
 
     Call `reset(seed)` when an episode begins, then `observe` and `get_action` once a control period;
@@ -68,25 +68,8 @@ class Scripted(Teleoperator):
         return dict.fromkeys(ACTION_KEYS, float)
 
     @property
-    def feedback_features(self) -> dict[str, type]:
-        return {}
-
-    @property
     def is_connected(self) -> bool:
         return self._reach is not None
-
-    @property
-    def is_calibrated(self) -> bool:
-        return True
-
-    def calibrate(self) -> None:
-        """Nothing to do."""
-
-    def configure(self) -> None:
-        """Nothing to do."""
-
-    def send_feedback(self, feedback: dict[str, Any]) -> None:
-        """Nothing to feel."""
 
     @check_if_already_connected
     def connect(self, calibrate: bool = True) -> None:

@@ -141,7 +141,13 @@ class _Recorder:
         except EOFError:
             # Control died in flight: what reached us becomes an episode, marked as interrupted.
             if self.journal is not None:
-                self._end({"interrupted": True, "reason": "control process lost"})
+                lost = {
+                    "success": None,
+                    "missed_ticks": 0,
+                    "interrupted": True,
+                    "reason": "control process lost",
+                }
+                self._end(lost)
             self._drain()
         except BaseException as error:
             # The failed frames still point into the ring, which could not be closed then.

@@ -46,7 +46,7 @@ def command(flags):
 
 def test_a_lerobot_record_command_line_flies_the_follower_by_the_leader(rig, demodeck, tmp_path):
     leader, follower, flags = rig
-    leader.servos[1].position = 2300
+    leader.turn(1, 2300)
     flags |= {"dataset.num_episodes": 2, "dataset.episode_time_s": 1, "dataset.reset_time_s": 0.3}
     code, _, err = demodeck(*command(flags))
     assert code == 0, err
@@ -61,7 +61,7 @@ def test_a_lerobot_record_command_line_flies_the_follower_by_the_leader(rig, dem
     assert abs(pan_deg[0]) > 10
     np.testing.assert_allclose(columns["executed_action"], columns["action"])
     np.testing.assert_allclose(columns["observation.state"][5:30, 0], pan_deg[5:30], atol=0.1)
-    assert follower.goals >= 60
+    assert follower.goals() >= 60
     clock_s = dataset.episode(0, ["clock.tick"])["clock.tick"]
     assert (np.diff(clock_s) > 0).all()
 

@@ -116,7 +116,7 @@ def _each(
             f"a process that read {arguments[0][0]} was killed (too little memory?): try again with --jobs 1"
         ) from error
     except BaseException:
-        pool.shutdown(wait=False, cancel_futures=True)
+        pool.shutdown(cancel_futures=True)
         raise
     return results
 

@@ -220,7 +220,8 @@ def _fly_all(
             )
             raise
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            # Waits for the flights in the air: leaving at once races with the pool at the interpreter's end.
+            pool.shutdown(cancel_futures=True)
     return [done[seed] for seed in seeds]
 
 

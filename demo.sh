@@ -8,7 +8,7 @@ out=${1:-demo-out/$(date +%Y%m%d-%H%M%S)}
 mkdir -p "$out"
 started=$(date +%s)
 
-run() { # print a command as it runs, quoted so that it can be copied
+show() { # print a command as it runs, quoted so that it can be copied
     line=
     for word in "$@"; do
         case $word in
@@ -17,11 +17,16 @@ run() { # print a command as it runs, quoted so that it can be copied
         esac
     done
     printf '\n$ demodeck%s\n' "$line" >&2
+}
+
+run() {
+    show "$@"
     demodeck "$@"
 }
 
 # A Hub in a folder stands in for huggingface.co: no account, no network.
-run hub serve --root "$out/hub" --port 0 --address-file "$out/hub.address" >"$out/hub.log" 2>&1 &
+show hub serve --root "$out/hub" --port 0 --address-file "$out/hub.address"
+demodeck hub serve --root "$out/hub" --port 0 --address-file "$out/hub.address" >"$out/hub.log" 2>&1 &
 hub=$!
 trap 'kill $hub 2>/dev/null || true' EXIT INT TERM
 while [ ! -s "$out/hub.address" ]; do

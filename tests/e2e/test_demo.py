@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -46,4 +47,8 @@ def test_the_whole_line(command_env, tmp_path):
         assert line in result.stdout
     # Every command is shown as it ran.
     for verb in ("hub serve", "record", "score", "edit drop", "publish", "train", "eval", "compare"):
-        assert f"$ demodeck {verb}" in result.stderr or verb == "hub serve"
+        assert f"$ demodeck {verb}" in result.stderr
+    # The Hub that the demo started has ended with it.
+    host, _, port = (out / "hub.address").read_text().strip().removeprefix("http://").partition(":")
+    with socket.socket() as probe:
+        assert probe.connect_ex((host, int(port))) != 0

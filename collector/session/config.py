@@ -66,6 +66,7 @@ class RecordConfig:
     teleop: TeleoperatorConfig | None = None
     resume: bool = False  # add to a dataset that exists
     seed: int = 0  # episode i of the dataset is flown with seed + i, where robot or pilot take seeds
+    stop_on_success: bool = False  # end a flight as soon as a simulated robot's task is done, as eval does
     display: str = "log"  # log: a line a flight; none: only errors
     json: bool = False  # a summary for machines on stdout
     # lerobot-record's viewers and speech, accepted and not used.

@@ -139,6 +139,7 @@ class _Session:
                 seed=seed,
                 sink=sink,
                 time_limit_s=self._time_limit_s(),
+                stop_on_success=self.config.stop_on_success,
                 poll=self._poll,
             )
             self._end(result, seed, sink.lost)

@@ -28,7 +28,9 @@ run() {
 show hub serve --root "$out/hub" --port 0 --address-file "$out/hub.address"
 demodeck hub serve --root "$out/hub" --port 0 --address-file "$out/hub.address" >"$out/hub.log" 2>&1 &
 hub=$!
-trap 'kill $hub 2>/dev/null || true' EXIT INT TERM
+trap 'kill $hub 2>/dev/null && wait $hub || true' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
 while [ ! -s "$out/hub.address" ]; do
     kill -0 $hub 2>/dev/null || { cat "$out/hub.log" >&2; exit 5; }
     sleep 0.1

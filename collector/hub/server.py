@@ -122,7 +122,16 @@ def build_app(store: Store, tokens: dict[str, User]) -> ASGIApp:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn that ends normally on a signal, instead of raising it again afterwards."""
+    """uvicorn that says when it is ready, and ends normally on a signal instead of raising it again afterwards."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        # Only now: whoever reads the address may stop us at once, and the signal must find its handler.
+        self._ready()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -219,8 +228,8 @@ def serve(
     try:
         # "All addresses" is not an address that a client could use.
         name = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
-        ready(f"http://{name}:{listener.getsockname()[1]}")
-        _Server(config).run(sockets=[listener])
+        address = f"http://{name}:{listener.getsockname()[1]}"
+        _Server(config, lambda: ready(address)).run(sockets=[listener])
     finally:
         store.close()
         listener.close()

@@ -12,7 +12,7 @@ _VARIANTS = 16  # pictures made ahead, for making noise costs more than a camera
 def _block(height: int, width: int) -> int:
     if height < 32 or width < 48:
         raise ValueError(f"{width}x{height}: a coded picture needs at least 48x32 pixels")
-    return max(8, min(height, width) // 12)
+    return min(height // _ROWS, width // _COLUMNS, 40)
 
 
 def backgrounds(height: int, width: int, seed: int) -> list[np.ndarray]:

@@ -1,0 +1,221 @@
+"""Faults that end a recording session, the same for every recorder, and what is left after them."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rigs.commands import PROJECT, Take, children, environment, group_is_gone, running, wait_until
+from rigs.fault_rig.log import count_ticks
+from rigs.plain_lerobot import Reader
+
+FPS = 30
+TAKE_TICKS = 30  # a take lasts a second
+SAVED = 4  # takes that are over and saved when the fault strikes; it strikes in or after the next one
+_SMALL_FILE = 4096  # [bytes]; no file may grow past this on the "full disk"
+_QUIET_S = 0.045  # without a tick for longer than a period, the take is over
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One way to fail.
+
+    Attributes:
+        stage: When it strikes: `flight`, `between` takes, or while a take is `saved`.
+        flags: Flags that make a device fail, by dotted name.
+        sign: Signal to send.
+        target: Process that it strikes: `screen`, `control` or `recorder`; lerobot has one process.
+        disk_full: Whether the process may write no more, by its file size limit.
+        can_hold: Whether the arm still takes actions.
+    """
+
+    stage: str = "flight"
+    flags: dict[str, Any] = field(default_factory=dict)
+    sign: signal.Signals | None = None
+    target: str = "screen"
+    disk_full: bool = False
+    can_hold: bool = True
+
+    @property
+    def kills_control(self) -> bool:
+        """Whether nobody is left who could hold the arm."""
+        return self.sign is signal.SIGKILL and self.target == "control"
+
+
+@dataclass
+class Outcome:
+    """What is left after a fault.
+
+    Attributes:
+        exit_code: The command's.
+        err: What it wrote to stderr.
+        error: Why plain lerobot cannot open or read the set; empty where it can.
+        saved: How many of the `SAVED` takes are whole: every tick and every picture as it was flown.
+        episodes: Episodes in the set.
+        partial_ticks: Ticks of the take in which the fault struck that can be read; all as they were flown.
+        lost_s: Flown time before the fault that is not in the set [s]; None where the take is lost.
+        held: Whether the last action is a measured position.
+        disconnected: Whether the arm was let go, and nothing was asked of it afterwards.
+        acted_on: Whether anything was asked of the arm after the fault.
+    """
+
+    exit_code: int
+    err: str
+    error: str = ""
+    saved: int = 0
+    episodes: int = 0
+    partial_ticks: int = 0
+    lost_s: float | None = None
+    held: bool = False
+    disconnected: bool = False
+    acted_on: bool = False
+
+    def left_safe(self, fault: Fault) -> bool:
+        """Return whether the arm was held and let go or, where nobody was left to do so, left alone."""
+        if fault.kills_control:
+            return not self.acted_on
+        return self.disconnected and (self.held or not fault.can_hold)
+
+
+def flags_of(fault: Fault) -> dict[str, Any]:
+    """Return the flags of a session in which the fault can strike."""
+    # demodeck flies one tick between takes even where the reset time is 0, hence the ticks to spare.
+    device = dict.fromkeys(("robot.fault_at", "teleop.fault_at"), SAVED * (TAKE_TICKS + 1) + 20)
+    return {
+        "dataset.fps": FPS,
+        "dataset.episode_time_s": TAKE_TICKS / FPS,
+        "dataset.reset_time_s": 1 if fault.stage == "between" else 0,
+        "dataset.num_episodes": SAVED + (1 if fault.stage == "save" else 2),
+        "robot.n_cameras": 1,
+        **device,
+        **fault.flags,
+    }
+
+
+def inflict(fault: Fault, recorder: str, folder: Path, reader: Reader, **flags: Any) -> Outcome:
+    """Record on `recorder` until the fault has ended it, recover where there is a command to, and look."""
+    take = Take(recorder, folder, flags_of(fault) | flags)
+    env = environment(folder / "home")
+    struck_s = None
+    with running(take.command(), folder, env) as process:
+        if fault.sign is not None or fault.disk_full:
+            wait_until(
+                lambda: process.poll() is not None or _now(fault.stage, take), "the moment of the fault"
+            )
+            if process.poll() is None:
+                struck_s = _strike(fault, recorder, process)
+        exit_code = process.wait(timeout=120)
+        wait_until(lambda: group_is_gone(process.pid), "every process of the session has ended", 60)
+    outcome = Outcome(exit_code, (folder / "stderr").read_text())
+    if recorder == "demodeck":
+        recover = [sys.executable, str(PROJECT / "demodeck.py"), "recover", str(take.root)]
+        subprocess.run(recover, env=env, cwd=folder, capture_output=True, timeout=120, check=False)
+    _judge(outcome, take, struck_s, reader)
+    return outcome
+
+
+def _now(stage: str, take: Take) -> bool:
+    ticks = count_ticks(take.log)
+    if stage == "between":
+        return ticks >= SAVED * 2 * TAKE_TICKS + TAKE_TICKS + 10
+    if stage == "save":
+        if ticks < (SAVED + 1) * TAKE_TICKS:
+            return False
+        last = [entry["t"] for entry in take.entries() if entry["what"] == "observe"][-1]
+        return time.perf_counter() - last > _QUIET_S
+    return ticks >= SAVED * (TAKE_TICKS + 1) + 20
+
+
+def _strike(fault: Fault, recorder: str, process: subprocess.Popen[str]) -> float:
+    """Strike, and return the moment, `time.perf_counter()` [s]."""
+    pids = (
+        children(process)
+        if recorder == "demodeck"
+        else dict.fromkeys(("screen", "control", "recorder"), process.pid)
+    )
+    pid = pids["recorder"] if fault.disk_full else pids[fault.target]
+    moment = time.perf_counter()
+    if fault.disk_full:
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (_SMALL_FILE, _SMALL_FILE))
+    elif fault.sign is signal.SIGINT:
+        os.killpg(process.pid, fault.sign)  # as Ctrl-C in a terminal does
+    else:
+        os.kill(pid, fault.sign)  # type: ignore[arg-type]
+    return moment
+
+
+def _judge(outcome: Outcome, take: Take, struck_s: float | None, reader: Reader) -> None:
+    entries = take.entries()
+    ticks = {entry["tick"]: entry for entry in entries if entry["what"] == "observe"}
+    acts = [entry for entry in entries if entry["what"] == "act"]
+    if struck_s is None:
+        faults = [entry["t"] for entry in entries if entry["what"] == "fault"]
+        at = take.flags["robot.fault_at"]
+        struck_s = faults[0] if faults else ticks[at]["t"] if at in ticks else acts[-1]["t"]
+    outcome.acted_on = any(entry["t"] > struck_s + 0.5 / FPS for entry in acts)
+    let_go = [i for i, entry in enumerate(entries) if entry["what"] == "disconnect"]
+    outcome.disconnected = bool(let_go) and all(e["what"] != "act" for e in entries[let_go[-1] :])
+    measured = [ticks[tick]["q"] for tick in sorted(ticks)[-5:]]
+    outcome.held = any(_near(acts[-1]["q"], q) for q in measured)
+
+    read = reader.read(take.root)
+    outcome.error = read.get("error", "")
+    episodes = read.get("episodes", [])
+    outcome.episodes = len(episodes)
+    outcome.saved = sum(
+        len(episode["ticks"]) == TAKE_TICKS and _as_flown(episode, ticks) for episode in episodes[:SAVED]
+    )
+    for episode in episodes[SAVED : SAVED + 1]:
+        if _as_flown(episode, ticks):
+            outcome.partial_ticks = len(episode["ticks"])
+            last = ticks[episode["ticks"][-1]]["t"]
+            # Of a take that was flown to its end, nothing is lost however long ago that was.
+            whole = len(episode["ticks"]) == TAKE_TICKS
+            outcome.lost_s = 0.0 if whole else max(0.0, struck_s - last)
+
+
+def _near(a: list[float], b: list[float]) -> bool:
+    return max(abs(x - y) for x, y in zip(a, b)) < 1e-3
+
+
+def _as_flown(episode: dict[str, Any], ticks: dict[int, dict[str, Any]]) -> bool:
+    """Return whether an episode's ticks follow each other, each with the pictures that the arm gave for it."""
+    found = episode["ticks"]
+    if not found or found != list(range(found[0], found[0] + len(found))):
+        return False
+    (pictures,) = episode["pictures"].values()
+    return all(ticks[tick]["pictures"] == [number] for tick, number in zip(found, pictures, strict=True))
+
+
+_KILL = signal.SIGKILL
+DEVICE_FAULTS = {
+    "robot raises once": Fault(flags={"robot.fault": "observe_raises"}),
+    "robot refuses an action": Fault(flags={"robot.fault": "act_raises"}),
+    "robot unplugged": Fault(flags={"robot.fault": "unplugged"}, can_hold=False),
+    "robot's disconnect fails, Ctrl-C": Fault(flags={"robot.fault": "disconnect_raises"}, sign=signal.SIGINT),
+    "teleoperator raises once": Fault(flags={"teleop.fault": "raises"}),
+    "teleoperator unplugged": Fault(flags={"teleop.fault": "unplugged"}),
+    "camera raises": Fault(flags={"robot.fault": "camera_raises"}),
+}
+SIGNAL_FAULTS = {
+    "SIGINT in flight": Fault(sign=signal.SIGINT),
+    "SIGTERM in flight": Fault(sign=signal.SIGTERM),
+    "SIGHUP in flight": Fault(sign=signal.SIGHUP),
+}
+KILL_FAULTS = {
+    f"kill -9 {target}, {words}": Fault(stage=stage, sign=_KILL, target=target)
+    for stage, words in (("flight", "in flight"), ("between", "between takes"), ("save", "while saving"))
+    for target in ("control", "recorder", "screen")
+}
+DISK_FAULTS = {
+    "disk full in flight": Fault(disk_full=True),
+    "disk full while saving": Fault(stage="save", disk_full=True),
+}
+ALL_FAULTS: dict[str, Fault] = {**KILL_FAULTS, **SIGNAL_FAULTS, **DEVICE_FAULTS, **DISK_FAULTS}

@@ -45,9 +45,23 @@ def main_doctor(args: list[str]) -> int:
     """`demodeck doctor`: check this machine; exit code 4 where something needed is missing."""
     parser = PlainParser(prog="demodeck doctor", description="Check graphics, encoders, devices and disk.")
     parser.add_argument("--json", action="store_true", help="print the findings as JSON")
+    parser.add_argument(
+        "--encoders", action="store_true", help="measure the video encoders instead, and say which is taken"
+    )
+    parser.add_argument("--cameras", help="with --encoders: cameras' sizes (default: 640x480,640x480)")
+    parser.add_argument("--fps", type=float, help="with --encoders: pictures a second (default: 30)")
     given = parser.parse_args(args)
-    from collector.session.doctor import examine
+    from collector.session.doctor import examine, examine_encoders, parse_cameras
 
+    if given.encoders:
+        fps = 30.0 if given.fps is None else given.fps
+        if not 0 < fps <= 1000:
+            parser.error(f"--fps={fps:g}: must be above 0 and at most 1000")
+        report = examine_encoders(parse_cameras(given.cameras or "640x480,640x480"), fps)
+        print(json.dumps(report.as_json()) if given.json else report.as_table())
+        return 0
+    if given.cameras is not None or given.fps is not None:
+        parser.error("--cameras and --fps say what to measure encoders with: add --encoders")
     findings = examine()
     if given.json:
         print(json.dumps([vars(finding) for finding in findings]))

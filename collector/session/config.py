@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,8 @@ from collector.errors import UsageError
 class EncoderFlags:
     """Video encoder settings, named as lerobot's `RGBEncoderConfig`."""
 
-    # h264, hevc, libsvtav1, or auto: h264, since AV1 without delay cannot keep two 640x480 cameras at 30 Hz
-    # on two cores.
+    # h264, hevc, libsvtav1, a hardware encoder (h264_nvenc, ...), or auto: what a short measurement of this
+    # machine allows; 'demodeck doctor --encoders' prints it.
     vcodec: str = "auto"
     pix_fmt: str = "yuv420p"
     g: int | None = 2  # frames from one keyframe to the next
@@ -29,6 +30,19 @@ class EncoderFlags:
     fast_decode: int = 0
     video_backend: str = "pyav"
     extra_options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class DepthEncoderFlags(EncoderFlags):
+    """lerobot's `DepthEncoderConfig`, accepted and not used: depth cameras are refused."""
+
+    vcodec: str = "hevc"
+    pix_fmt: str = "gray12le"
+    extra_options: dict[str, Any] = field(default_factory=lambda: {"x265-params": "lossless=1"})
+    depth_min: float = 0.01
+    depth_max: float = 10.0
+    shift: float = 3.5
+    use_log: bool = True
 
 
 @dataclass
@@ -42,13 +56,14 @@ class DatasetFlags:
     episode_time_s: float = 60
     reset_time_s: float = 60  # time between flights; a simulated robot resets itself at once
     num_episodes: int = 50
-    video: bool = True
+    video: bool = True  # pictures are recorded as videos only: false is refused
     push_to_hub: bool = True  # at the end, where a Hub account is set up
     private: bool | None = None
     tags: list[str] | None = None
     no_stamp: bool = False  # keep repo_id as given, without date and time
     rgb_encoder: EncoderFlags = field(default_factory=EncoderFlags)
     encoder_threads: int | None = None
+    depth_encoder: DepthEncoderFlags = field(default_factory=DepthEncoderFlags)
     # Accepted so that a lerobot-record command line works; encoding always streams in its own process.
     streaming_encoding: bool = True
     encoder_queue_maxsize: int = 30
@@ -81,7 +96,7 @@ class RecordConfig:
         """Return self with the dataset's final name and folder.
 
         Raises:
-            UsageError: If a needed flag is missing or a value makes no sense.
+            UsageError: If a needed flag is missing, a value makes no sense, or asks for what is not recorded.
         """
         data = self.dataset
         if self.teleop is None:
@@ -91,6 +106,16 @@ class RecordConfig:
         for name in ("fps", "num_episodes", "episode_time_s"):
             if getattr(data, name) <= 0:
                 raise UsageError(f"--dataset.{name}={getattr(data, name)}: must be above 0")
+        if not data.video:
+            raise UsageError(
+                "--dataset.video=false: cameras are recorded as videos, not as single pictures: leave the flag "
+                "out, and for better pictures lower --dataset.rgb_encoder.crf"
+            )
+        for flag in _depth_flags(self.robot, "--robot"):
+            raise UsageError(
+                f"{flag}=true: depth pictures are not recorded, only RGB: set it to false, or record this rig "
+                "with lerobot-record"
+            )
         if self.seed < 0:
             raise UsageError(f"--seed={self.seed}: must be 0 or above")
         if self.display not in ("log", "none"):
@@ -100,3 +125,17 @@ class RecordConfig:
         if data.root is None:
             data.root = default_root(data.repo_id)
         return self
+
+
+def _depth_flags(config: Any, flag: str) -> Iterator[str]:
+    """Give the flags by which a robot's cameras were asked for depth, arms of a pair included."""
+    if isinstance(config, dict):
+        inner = list(config.items())
+    elif is_dataclass(config):
+        inner = [(one.name, getattr(config, one.name)) for one in fields(config)]
+    else:
+        return
+    for name, value in inner:
+        if name == "use_depth" and value is True:
+            yield f"{flag}.use_depth"
+        yield from _depth_flags(value, f"{flag}.{name}")

@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from collector.errors import DemodeckError
+from collector.errors import DemodeckError, UsageError
+
+if TYPE_CHECKING:
+    from collector.dataset.probe import Choice, Measured
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,89 @@ class Finding:
 def examine() -> list[Finding]:
     """Look at everything; nothing is changed."""
     return [_python(), _graphics(), *_encoders(), _disk(), _shared_memory(), *_devices(), _hub()]
+
+
+def parse_cameras(text: str) -> list[tuple[int, int]]:
+    """Return (height, width) [px] of each camera of a list such as `640x480,320x240` (width x height).
+
+    Raises:
+        UsageError: If it is no such list, or a size that cannot be encoded.
+    """
+    sizes = []
+    for part in text.split(","):
+        width, _, height = part.strip().partition("x")
+        if not (width.isdecimal() and height.isdecimal()):
+            raise UsageError(f"--cameras={text}: write a list of WIDTHxHEIGHT, such as 640x480,640x480")
+        if min(int(width), int(height)) < 16 or int(width) % 2 or int(height) % 2:
+            raise UsageError(f"--cameras={text}: width and height must be even and at least 16 px")
+        sizes.append((int(height), int(width)))
+    return sizes
+
+
+@dataclass(frozen=True)
+class EncoderReport:
+    """What encoders cost on this machine.
+
+    Attributes:
+        sizes: (height, width) [px] of every camera.
+        fps: Pictures a second [Hz] of each.
+        measured: Every encoder.
+        choice: The one that `vcodec=auto` takes.
+    """
+
+    sizes: list[tuple[int, int]]
+    fps: float
+    measured: list[Measured]
+    choice: Choice
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it with units in the names, as `collector.dataset.probe` has them."""
+        rows = [
+            {**asdict(one), "verdict": verdict}
+            for one, verdict in zip(self.measured, self.choice.verdicts, strict=True)
+        ]
+        return {
+            "cameras": [f"{width}x{height}" for height, width in self.sizes],
+            "fps": self.fps,
+            "budget_cores": self.choice.budget,
+            "chosen": {"vcodec": self.choice.best.vcodec, "preset": self.choice.best.preset},
+            "may_lag": self.choice.lags,
+            "encoders": rows,
+        }
+
+    def as_table(self) -> str:
+        """Return it as lines of text."""
+        cameras = ", ".join(f"{width}x{height}" for height, width in self.sizes)
+        head = ("encoder", "CPU ms", "cores", "kB", "Mbit/s", "PSNR dB", "")
+        rows: list[tuple[str, ...]] = [head]
+        for one, verdict in zip(self.measured, self.choice.verdicts, strict=True):
+            figures = (
+                (one.cpu_s, 1e3, 2),
+                (one.load, 1, 2),
+                (one.bytes_per_frame, 1e-3, 1),
+                (one.mbit_s, 1, 1),
+                (one.psnr_db, 1, 1),
+            )
+            texts = ("-" if value is None else f"{scale * value:.{n}f}" for value, scale, n in figures)
+            rows.append((one.name, *texts, verdict))
+        lines = [f"{row[0]:<18}" + "".join(f"{cell:>8}" for cell in row[1:6]) + f"  {row[6]}" for row in rows]
+        what = f"cameras {cameras} at {self.fps:g} Hz; encoding may take {self.choice.budget:.2f} cores"
+        legend = "CPU ms and kB: of one frame; cores and Mbit/s: of all cameras together"
+        return "\n".join([what, *(line.rstrip() for line in lines), legend])
+
+
+def examine_encoders(sizes: list[tuple[int, int]], fps: float) -> EncoderReport:
+    """Measure every encoder anew, with `demodeck record`'s default quality; recording then goes by the result.
+
+    Raises:
+        UsageError: If not one encoder works.
+    """
+    from collector.dataset.encode import EncoderSettings
+    from collector.dataset.probe import choose, measured_here
+    from collector.session.config import EncoderFlags
+
+    measured = measured_here(sizes, fps, EncoderSettings.of(EncoderFlags()), renew=True)
+    return EncoderReport(sizes, fps, measured, choose(measured))
 
 
 def _python() -> Finding:

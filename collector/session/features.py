@@ -48,9 +48,12 @@ class Recording:
             )
         for name, shape in cameras.items():
             if len(shape) != 3 or shape[2] != 3:
+                # lerobot's robots name the depth of camera 'wrist' 'wrist_depth'.
+                depth = len(shape) == 2 or shape[2:] == (1,)
+                advice = "set the camera's use_depth to false" if depth else "set the camera to RGB"
                 raise MismatchError(
-                    f"camera '{name}' gives pictures of shape {tuple(shape)}: only RGB, "
-                    "(height, width, 3), is recorded"
+                    f"camera '{name}' gives {'depth ' if depth else ''}pictures of shape {tuple(shape)}: only "
+                    f"RGB, (height, width, 3), is recorded: {advice}"
                 )
         task = robot.task if isinstance(robot, Simulated) else None
         features = features_for(

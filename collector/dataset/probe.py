@@ -1,0 +1,396 @@
+"""Which encoder this machine can afford: every candidate encodes a short clip, and a rule picks one.
+
+Encoding runs beside the control loop, so that its price is processor time. It is measured as such (not by the
+clock on the wall, which other programs slow down), through the same `VideoEncoder` that records.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import platform
+import re
+import statistics
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+
+from collector.dataset import durable
+from collector.dataset.encode import HARDWARE, EncoderSettings, VideoEncoder
+from collector.dataset.synthetic_clip import synthetic_clip
+from collector.dataset.video import VideoReader, whole_fragments
+from collector.errors import DataError, UsageError
+
+VERSION = 1  # of the measurement: results of another version are measured again
+SOFTWARE = (
+    ("libsvtav1", 12),
+    ("libsvtav1", 13),
+    ("h264", "veryfast"),
+    ("h264", "superfast"),
+    ("h264", "ultrafast"),
+)
+_CLIP_FRAMES = 24  # of a clip up to this size; fewer of larger ones, so that measuring stays as quick
+_CLIP_PX = 640 * 480
+_HOPELESS = 2.0  # times the budget, at which a candidate is measured no further
+_DOUBLING_DB = 2.0  # what twice the bytes bring on the clip, near crf 30 (x264, crf 26 to 34: 2.0 to 2.7 dB)
+
+Size = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One encoder on this machine; figures are means over the cameras, None where it could not be measured.
+
+    Attributes:
+        vcodec, preset: As in `EncoderSettings`.
+        hardware: Whether a device other than the processor encodes.
+        n_frames: Frames encoded of each size.
+        cpu_s: Processor time a frame [s], all threads together, median over groups of pictures.
+        wall_s, wall_p95_s: Time a frame on the clock [s], median and 95th percentile.
+        bytes_per_frame: Size of a frame in the file [bytes].
+        mbit_s: Of all cameras together [Mbit/s].
+        psnr_db: Of the decoded clip against the clip with its sensor noise [dB], over red, green and blue. The
+            noise alone, removed, costs so much that about 38.6 dB is the most that a clean picture could have.
+        load: Cores that all cameras together need at their rate.
+        problem: Why it was not measured to the end.
+    """
+
+    vcodec: str
+    preset: str | int | None
+    hardware: bool
+    n_frames: int = 0
+    cpu_s: float | None = None
+    wall_s: float | None = None
+    wall_p95_s: float | None = None
+    bytes_per_frame: float | None = None
+    mbit_s: float | None = None
+    psnr_db: float | None = None
+    load: float | None = None
+    problem: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Codec and preset in words."""
+        return self.vcodec if self.preset is None else f"{self.vcodec} {self.preset}"
+
+    @property
+    def comparable_bytes(self) -> float:
+        """Size of a frame [bytes], put at equal quality: twice the bytes bring 2 dB."""
+        if self.bytes_per_frame is None or self.psnr_db is None:
+            return float("inf")
+        return self.bytes_per_frame * 2 ** ((30 - self.psnr_db) / _DOUBLING_DB)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What was chosen of several measured encoders.
+
+    Attributes:
+        best: The encoder to use.
+        lags: Whether even it is above the budget, so that encoding may fall behind.
+        budget: Cores that it could have.
+        verdicts: A line for each measured encoder, in their order: chosen, or why not.
+    """
+
+    best: Measured
+    lags: bool
+    budget: float
+    verdicts: tuple[str, ...]
+
+
+def default_budget(n_cores: int | None = None) -> float:
+    """Return the cores that encoding may take: a quarter of the machine, at most three quarters of one core.
+
+    Half a core of two, which leaves one and a half to the control loop and the cameras. More than one core
+    never, since the recorder encodes its cameras one after another.
+    """
+    return min(0.25 * (n_cores or _n_cores()), 0.75)
+
+
+def default_candidates(base: EncoderSettings) -> list[EncoderSettings]:
+    """Return hardware encoders, then software from small files to fast, with the rest as in `base`."""
+    pairs = [*((name, None) for name in HARDWARE), *SOFTWARE]
+    return [replace(base, vcodec=vcodec, preset=preset) for vcodec, preset in pairs]
+
+
+def probe(
+    sizes: Sequence[Size],
+    fps: float,
+    candidates: Iterable[EncoderSettings] | None = None,
+    budget: float | None = None,
+    base: EncoderSettings | None = None,
+) -> list[Measured]:
+    """Measure encoders on this machine, in about a second for two cameras of 640x480.
+
+    Nothing else should run in the process meanwhile: its threads would be counted.
+
+    Args:
+        sizes: (height, width) [px] of every camera; equal ones are measured once.
+        fps: Pictures a second [Hz] of each.
+        candidates: What to measure; by default `default_candidates(base)`.
+        budget: Cores [1] that encoding may take; what is far above is not measured to the end.
+        base: Quality, keyframes and pixel format.
+
+    Raises:
+        OSError: If the clips cannot be written.
+    """
+    budget = default_budget() if budget is None else budget
+    base = base or EncoderSettings.of({"vcodec": "h264"})
+    if candidates is None:
+        candidates = default_candidates(base)
+    counts = Counter(tuple(size) for size in sizes)
+    all_px = sum(height * width for height, width in sizes)
+    distinct_px = sum(height * width for height, width in counts)
+    n_frames = min(_CLIP_FRAMES, max(8, _CLIP_FRAMES * _CLIP_PX // max(1, distinct_px)))
+    clips = {(h, w): list(synthetic_clip(h, w, n_frames)) for h, w in counts}
+    results = []
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        for number, settings in enumerate(candidates):
+            parts = []
+            for size, clip in clips.items():
+                # A frame's share of the budget goes by its pixels.
+                limit_s = budget / fps * size[0] * size[1] / all_px
+                path = Path(folder) / f"{number}-{size[0]}x{size[1]}.mp4"
+                parts.append((counts[size], _measure(path, clip, fps, settings, _HOPELESS * limit_s)))
+                if parts[-1][1].problem:
+                    break
+            results.append(_combined(parts, len(sizes), all_px, fps))
+    return results
+
+
+def _measure(
+    path: Path, clip: list[np.ndarray], fps: float, settings: EncoderSettings, limit_s: float
+) -> Measured:
+    """Measure one encoder on one clip; stop where its best groups of pictures take above `limit_s` [s] a frame."""
+    result = Measured(settings.vcodec, settings.preset, settings.vcodec in HARDWARE)
+    height, width = clip[0].shape[:2]
+    # Keyframes cost more than the others, so that only whole groups of pictures can be compared. The first is
+    # left out: memory and threads are made in it.
+    group = settings.g if settings.g and settings.g <= 4 else 4
+    cpu, wall = [time.process_time()], []
+    problem = None
+    try:
+        EncoderSettings.of(asdict(settings))
+        encoder = VideoEncoder(path, height, width, fps, settings)
+        cpu[0] = time.process_time()
+        for image in clip:
+            start = time.perf_counter()
+            encoder.add(image)
+            wall.append(time.perf_counter() - start)
+            cpu.append(time.process_time())
+            if len(wall) >= 2 * group and min(_group_costs(cpu, group)) > limit_s:
+                problem = f"stopped after {len(wall)} frames: far above the budget"
+                break
+        encoder.close()
+        psnr_db = None if problem else _psnr_db(path, clip, fps)
+    except (UsageError, DataError, av.error.FFmpegError, OSError) as error:
+        return replace(result, problem=_reason(error))
+    return replace(
+        result,
+        n_frames=len(wall),
+        cpu_s=statistics.median(_group_costs(cpu, group)),
+        wall_s=statistics.median(wall[group:]),
+        wall_p95_s=float(np.percentile(wall[group:], 95)),
+        bytes_per_frame=whole_fragments(path)[1] / len(wall),
+        psnr_db=psnr_db,
+        problem=problem,
+    )
+
+
+def _reason(error: Exception) -> str:
+    cause = error.__cause__
+    if isinstance(cause, av.error.FFmpegError):
+        return f"does not open here: {cause.strerror}"
+    return str(error)
+
+
+def _group_costs(cpu: list[float], group: int) -> list[float]:
+    """Return the processor time a frame [s] in every whole group of pictures but the first."""
+    return [(after - before) / group for before, after in pairwise(cpu[group::group])]
+
+
+def _psnr_db(path: Path, clip: list[np.ndarray], fps: float) -> float:
+    with VideoReader(path, fps) as reader:
+        errors = [
+            # A third of the frames is enough, and uneven steps meet keyframes and others alike.
+            np.mean(np.square(np.subtract(decoded, image, dtype=np.float32)))
+            for k, (decoded, image) in enumerate(zip(reader.frames(0.0, len(clip)), clip))
+            if k % 3 == 0
+        ]
+    return float(10 * np.log10(255**2 / max(float(np.mean(errors)), 1e-9)))
+
+
+def _combined(parts: list[tuple[int, Measured]], n_cameras: int, all_px: int, fps: float) -> Measured:
+    """Put the sizes together. Where one could not be measured, that is the result."""
+    last = parts[-1][1]
+    if last.cpu_s is None:
+        return last
+
+    def mean(name: str) -> float | None:
+        values = [(n, getattr(part, name)) for n, part in parts]
+        if any(value is None for _, value in values):
+            return None
+        # After an early stop some sizes are missing: the mean is over those seen.
+        return sum(n * value for n, value in values) / sum(n for n, _ in parts)
+
+    names = ("cpu_s", "wall_s", "wall_p95_s", "bytes_per_frame", "psnr_db")
+    figures: dict[str, Any] = {name: mean(name) for name in names}
+    # A device's work is no processor time, but the recorder waits for it.
+    busy_s = max(figures["cpu_s"], figures["wall_s"]) if last.hardware else figures["cpu_s"]
+    figures["load"] = busy_s * n_cameras * fps
+    figures["mbit_s"] = 8e-6 * figures["bytes_per_frame"] * n_cameras * fps
+    return replace(last, n_frames=min(part.n_frames for _, part in parts), **figures)
+
+
+def choose(measured: Sequence[Measured], budget: float | None = None) -> Choice:
+    """Pick an encoder by its measurements.
+
+    Those within the budget are candidates: hardware before software, then the smallest file at equal quality.
+    Where none is, the fastest of all.
+
+    Raises:
+        UsageError: If not one could be measured.
+    """
+    budget = default_budget() if budget is None else budget
+    runs = [one for one in measured if one.load is not None]
+    if not runs:
+        seen = "; ".join(f"{one.name}: {one.problem}" for one in measured) or "no candidates"
+        raise UsageError(f"no video encoder works here ({seen}): change the encoder's settings")
+    fitting = [one for one in runs if one.problem is None and (one.load or 0) <= budget]
+    devices = [one for one in fitting if one.hardware]
+    if fitting:
+        best = min(devices or fitting, key=lambda one: one.comparable_bytes)
+    else:
+        best = min(runs, key=lambda one: one.load or 0)
+    verdicts = tuple(_verdict(one, best, budget, bool(fitting)) for one in measured)
+    return Choice(best, not fitting, budget, verdicts)
+
+
+def _verdict(one: Measured, best: Measured, budget: float, fits: bool) -> str:
+    if one is best:
+        if not fits:
+            return f"chosen as the fastest, but it may lag: {one.load:.2f} cores of {budget:.2f}"
+        return "chosen: hardware" if one.hardware else "chosen: smallest at equal quality"
+    if one.load is None:
+        return one.problem or "not measured"
+    if one.load > budget:
+        return f"too slow: {one.load:.2f} cores of {budget:.2f}"
+    if one.problem:
+        return one.problem
+    if best.hardware and not one.hardware:
+        return "fits, but hardware is spared the processor"
+    return (
+        f"fits, but takes {one.comparable_bytes / best.comparable_bytes:.2f} times the bytes at equal quality"
+    )
+
+
+def measured_here(
+    sizes: Sequence[Size], fps: float, base: EncoderSettings | None = None, renew: bool = False
+) -> list[Measured]:
+    """Return `probe`'s default measurement, from the cache where this machine has been measured already.
+
+    Args:
+        renew: Measure again in any case, and put that into the cache.
+
+    Raises:
+        OSError: If the clips cannot be written; a cache that cannot be read or written is ignored.
+    """
+    base = base or EncoderSettings.of({"vcodec": "h264"})
+    key = _cache_key(sizes, fps, base)
+    digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
+    path = cache_folder() / f"encoders-{digest}.json"
+    if not renew:
+        with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+            stored = json.loads(path.read_text())
+            if stored["key"] == key:
+                return [Measured(**one) for one in stored["measured"]]
+    measured = probe(sizes, fps, base=base)
+    with contextlib.suppress(OSError):
+        durable.write_json(path, {"key": key, "measured": [asdict(one) for one in measured]})
+    return measured
+
+
+def settings_for(encoder_flags: Any, sizes: Sequence[Size], fps: float) -> EncoderSettings:
+    """Return the encoder to record with: what the flags name, or for `vcodec=auto` what this machine can afford.
+
+    A preset or further options belong to a codec, so that with `auto` they name it and nothing is measured: whole
+    numbers and `svtav1-params` AV1, `p1` to `p7` NVENC, `x265-params` HEVC, and all others H.264.
+
+    Args:
+        encoder_flags: What `EncoderSettings.of` takes.
+        sizes: (height, width) [px] of every camera.
+        fps: Pictures a second [Hz] of each.
+
+    Raises:
+        UsageError: If the flags name a codec that cannot be used.
+    """
+    if not isinstance(encoder_flags, Mapping):
+        encoder_flags = vars(encoder_flags or EncoderSettings())
+    if encoder_flags.get("vcodec") != "auto":
+        return EncoderSettings.of(encoder_flags)
+    named = EncoderSettings.of({**encoder_flags, "vcodec": _codec_named_by(encoder_flags)})
+    if named.preset is not None or named.extra_options or not sizes:
+        return named
+    try:
+        best = choose(measured_here(sizes, fps, named)).best
+    except (OSError, UsageError):
+        return named  # what cannot be measured is tried all the same: opening it tells more
+    return replace(named, vcodec=best.vcodec, preset=best.preset)
+
+
+def _codec_named_by(flags: Mapping[str, Any]) -> str:
+    """Return the codec that a preset or further options are of."""
+    preset, extra = str(flags.get("preset") or ""), flags.get("extra_options") or {}
+    if preset.isdigit() or "svtav1-params" in extra:
+        return "libsvtav1"
+    if re.fullmatch("p[1-7]", preset):
+        return "h264_nvenc"
+    return "hevc" if "x265-params" in extra else "h264"
+
+
+def cache_folder() -> Path:
+    """Return the user's folder for what can be made again, as the system has it; it need not exist."""
+    home = Path(os.path.expanduser("~"))  # noqa: PTH111 - without a home it stays as it is instead of failing
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local") / "demodeck" / "Cache"
+    if sys.platform == "darwin":
+        return home / "Library" / "Caches" / "demodeck"
+    return Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache") / "demodeck"
+
+
+def _cache_key(sizes: Sequence[Size], fps: float, base: EncoderSettings) -> dict[str, Any]:
+    """Return whatever the measurement depends on, as JSON gives it back; 30 and 30.0 are the same."""
+    encoder = {k: v for k, v in asdict(base).items() if k not in ("vcodec", "preset", "extra_options")}
+    if base.crf is not None:
+        encoder["crf"] = float(base.crf)
+    return {
+        "probe": VERSION,
+        "cores": _n_cores(),
+        "machine": platform.machine(),
+        "processor": platform.processor(),
+        "system": sys.platform,
+        "pyav": av.__version__,
+        "ffmpeg": {name: list(version) for name, version in av.library_versions.items()},
+        "sizes": sorted(list(size) for size in sizes),
+        "fps": float(fps),
+        "encoder": encoder,
+        "budget": default_budget(),
+    }
+
+
+def _n_cores() -> int:
+    """Return the processor's cores that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

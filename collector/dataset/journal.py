@@ -1,21 +1,23 @@
-"""A flight while it is flown: append-only, so that `kill -9` or a full disk loses at most its last quarter second.
+"""A flight while it is flown: append-only, so that a crash or a full disk loses at most its last quarter second.
 
 A journal is a folder:
 
 - `header.json`: features, fps, encoder, and what the recorder knows at the start (`flight_id`, `task`, ...).
-- `columns.arrows`: Arrow IPC stream; a batch of ticks reaches the operating system every 0.25 s at the latest.
-- `<camera>.mp4`: fragmented, one fragment a frame.
+- `columns.arrows`: Arrow IPC stream; a batch of ticks reaches the operating system every 0.1 s at the latest.
+- `<camera>.mp4`: fragmented, one fragment a frame; `<camera>.raw/`: pictures that wait for the encoder.
 - `histograms.json` and `end.json`: written by `close`; a journal without `end.json` was interrupted.
 
-What has reached the operating system survives the death of the process; `close` also syncs it to the disk.
+What has reached the operating system survives the death of the process. What is synced survives a power cut: with
+`sync_every_s` a thread syncs all the time, so that nobody waits for the disk.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,13 +26,16 @@ import numpy as np
 import pyarrow as pa
 
 from collector.dataset import durable, schema
-from collector.dataset.encode import EncoderSettings, VideoEncoder
+from collector.dataset.encode import EncoderSettings
 from collector.dataset.schema import Features
 from collector.dataset.stats import ImageHistogram
-from collector.dataset.video import VideoReader, whole_fragments
+from collector.dataset.syncer import Syncer
+from collector.dataset.track import CameraTrack, finish_tracks, open_part, parts_of
+from collector.dataset.video import VideoJoiner
 from collector.errors import DataError, StorageError
 
-FLUSH_S = 0.25  # [s]
+FLUSH_S = 0.1  # a tick waits so long before the operating system has it [s]
+SYNC_S = 0.1  # and so long again before it is on the disk [s]
 FLUSH_TICKS = 64
 
 
@@ -44,6 +49,8 @@ class JournalWriter:
         features: Columns and cameras, without lerobot's default columns.
         fps: Ticks a second [Hz].
         encoder: See `EncoderSettings.of`.
+        patient: Whether `add` waits for a busy encoder; else it puts the pictures on the disk meanwhile.
+        sync_every_s: Sync to the disk at this interval [s], in a thread; None leaves that to `close`.
 
     Attributes:
         folder: The journal.
@@ -55,7 +62,15 @@ class JournalWriter:
     """
 
     def __init__(
-        self, folder: Path, header: Mapping[str, Any], features: Features, fps: float, encoder: Any = None
+        self,
+        folder: Path,
+        header: Mapping[str, Any],
+        features: Features,
+        fps: float,
+        encoder: Any = None,
+        *,
+        patient: bool = True,
+        sync_every_s: float | None = None,
     ) -> None:
         self.folder = Path(folder)
         self.n_frames = 0
@@ -72,7 +87,7 @@ class JournalWriter:
         self._stored = {name: f for name, f in self._features.items() if name not in schema.DEFAULT_FEATURES}
         self._kinds = schema.data_schema(self._stored, hugging_face=False)
         self._buffered, self._flushed_s, self._period_s = 0, time.monotonic(), 1 / fps
-        self.histograms = {name: ImageHistogram() for name in schema.video_keys(self._features)}
+        self._tracks: dict[str, CameraTrack] = {}
         content = {
             **header,
             "flight_id": header.get("flight_id") or uuid.uuid4().hex,
@@ -84,19 +99,16 @@ class JournalWriter:
         try:
             self._file = pa.OSFile(str(self.folder / "columns.arrows"), "wb")
             self._stream = pa.ipc.new_stream(self._file, self._kinds)
-            self._encoders = {
-                name: VideoEncoder(
-                    _video_path(self.folder, name),
-                    self._features[name]["shape"][0],
-                    self._features[name]["shape"][1],
-                    fps,
-                    self._settings,
-                )
-                for name in self.histograms
-            }
+            for name in schema.video_keys(self._features):
+                shape = self._features[name]["shape"]
+                self._tracks[name] = CameraTrack(self.folder, name, shape, fps, self._settings, patient)
             # Last, for it makes the folder a journal.
             durable.write_json(self.folder / "header.json", content)
+            files = [self.folder / "columns.arrows", *(track.path for track in self._tracks.values())]
+            self._syncer = None if sync_every_s is None else Syncer(files, sync_every_s)
         except BaseException:
+            for track in self._tracks.values():
+                track.abandon()
             self.discard(self.folder)
             raise
 
@@ -116,27 +128,46 @@ class JournalWriter:
             raise StorageError(f"{self.folder} could not be written: end this flight and free some space")
         schema.validate_frame(columns, images, self._features)
         try:
-            for name, encoder in self._encoders.items():
-                encoder.add(images[name])
-                self.histograms[name].add(images[name])
+            if self._syncer is not None:
+                self._syncer.check()
+            for name, track in self._tracks.items():
+                spilled = track.add(images[name])
+                if spilled is not None and self._syncer is not None:
+                    self._syncer.add(spilled)
             for name, buffer in self._columns.items():
                 buffer[self._buffered] = columns[name]
             self._buffered += 1
             self.n_frames += 1
-            # Due before the next tick would exceed the limit.
-            late = time.monotonic() - self._flushed_s > FLUSH_S - self._period_s
-            if late or self._buffered == FLUSH_TICKS:
-                self.flush()
+            self.flush_if_due()
         except BaseException:
             self._failed = True  # cameras may be a frame apart now: adding more would shift them
             raise
 
+    def backlog(self) -> int:
+        """Return how many ticks' pictures are not encoded yet."""
+        return max((track.backlog() for track in self._tracks.values()), default=0)
+
     def flush(self) -> None:
-        """Hand the buffered ticks to the operating system.
+        """Hand everything that was added to the operating system, once it is encoded.
 
         Raises:
             OSError: If the disk refuses.
         """
+        self._write_columns()
+        for track in self._tracks.values():
+            track.wait()
+
+    def flush_if_due(self) -> None:
+        """Hand the buffered columns to the operating system, where they would soon have waited too long.
+
+        Raises:
+            OSError: If the disk refuses.
+        """
+        late = time.monotonic() - self._flushed_s > FLUSH_S - self._period_s
+        if late or self._buffered == FLUSH_TICKS:
+            self._write_columns()
+
+    def _write_columns(self) -> None:
         if self._buffered:
             arrays = [
                 schema.to_arrow(
@@ -158,22 +189,27 @@ class JournalWriter:
         Raises:
             OSError: If the disk refuses; the journal can then be saved as an interrupted flight.
         """
-        self.flush()
         self._close_files()
         durable.sync_file(self.folder / "columns.arrows")
         counts = {
-            name: {"counts": h.counts.astype(int).tolist(), "n_frames": h.n_frames}
-            for name, h in self.histograms.items()
+            name: {
+                "counts": track.histogram.counts.astype(int).tolist(),
+                "n_frames": track.histogram.n_frames,
+            }
+            for name, track in self._tracks.items()
         }
         durable.write_json(self.folder / "histograms.json", counts)
         durable.write_json(self.folder / "end.json", {**end, "n_frames": self.n_frames})
 
     def abandon(self) -> None:
         """Throw the flight away."""
-        try:
-            self._close_files()
-        except OSError:
-            pass  # it goes anyway
+        if self._syncer is not None:
+            self._syncer.end()
+        for track in self._tracks.values():
+            track.abandon()
+        with contextlib.suppress(OSError):  # it goes anyway
+            self._stream.close()
+            self._file.close()
         self.discard(self.folder)
 
     @staticmethod
@@ -182,8 +218,11 @@ class JournalWriter:
         durable.remove_tree(Path(folder))
 
     def _close_files(self) -> None:
+        if self._syncer is not None:
+            self._syncer.end()
         failure: OSError | None = None
-        for close in (self._stream.close, self._file.close, *(e.close for e in self._encoders.values())):
+        tracks = [track.close for track in self._tracks.values()]
+        for close in (self._write_columns, self._stream.close, self._file.close, *tracks):
             try:
                 close()
             except OSError as error:
@@ -204,7 +243,7 @@ class Journal:
         fps: Ticks a second [Hz].
         n_frames: Ticks of which every column and every picture is whole.
         columns: By name, (n_frames,) or (n_frames, dim).
-        videos: File by camera column.
+        videos: By camera column, its files in order: path, whole frames, bytes that they take.
     """
 
     folder: Path
@@ -214,7 +253,7 @@ class Journal:
     fps: float
     n_frames: int
     columns: dict[str, np.ndarray]
-    videos: dict[str, Path]
+    videos: dict[str, list[tuple[Path, int, int]]]
 
     @property
     def flight_id(self) -> str:
@@ -226,13 +265,27 @@ class Journal:
         """How its cameras were encoded."""
         return EncoderSettings.of(self.header["encoder"])
 
-    def open_video(self, camera: str) -> VideoReader:
-        """Open a camera's video, of which the last fragment may be cut.
+    def join_video(self, camera: str, path: Path) -> None:
+        """Write a camera's `n_frames` frames into one mp4 at `path`, without encoding again.
 
         Raises:
-            DataError: If the file holds no whole frame.
+            DataError: If a file is damaged.
+            OSError: If the disk refuses.
         """
-        return VideoReader(self.videos[camera], self.fps, whole_fragments(self.videos[camera])[1])
+        joiner = VideoJoiner(path, self.fps)
+        for part in self.videos[camera]:
+            with open_part(part, self.fps) as reader:
+                joiner.add(reader, 0.0, min(part[1], self.n_frames - joiner.n_frames))
+        joiner.close()
+
+    def images(self, camera: str) -> Iterator[np.ndarray]:
+        """Yield a camera's `n_frames` pictures, decoded, uint8, (height, width, 3)."""
+        left = self.n_frames
+        for part in self.videos[camera]:
+            if left:
+                with open_part(part, self.fps) as reader:
+                    yield from reader.frames(0.0, min(part[1], left))
+                left -= min(part[1], left)
 
     def histogram(self, camera: str) -> ImageHistogram:
         """Return the counts of a camera's 8-bit values; decodes the video where `close` did not note them."""
@@ -242,9 +295,8 @@ class Journal:
             if noted["n_frames"] == self.n_frames:
                 return ImageHistogram(np.array(noted["counts"]), noted["n_frames"])
         histogram = ImageHistogram()
-        with self.open_video(camera) as reader:
-            for image in reader.frames(0.0, self.n_frames):
-                histogram.add(image)
+        for image in self.images(camera):
+            histogram.add(image)
         return histogram
 
 
@@ -256,10 +308,13 @@ def list_journals(root: Path) -> list[Path]:
 
 
 def read_journal(folder: Path) -> Journal:
-    """Read a flight up to its last whole tick.
+    """Read a flight up to its last whole tick; pictures that a crash left raw are encoded first.
+
+    Nobody else may be writing it.
 
     Raises:
         DataError: If there is no journal in the folder.
+        OSError: If the disk refuses.
     """
     folder = Path(folder)
     try:
@@ -271,8 +326,10 @@ def read_journal(folder: Path) -> Journal:
     end_path = folder / "end.json"
     end = json.loads(end_path.read_text()) if end_path.exists() else None
     table = _read_columns(folder / "columns.arrows", own)
-    videos = {name: _video_path(folder, name) for name in schema.video_keys(own)}
-    n_frames = min([table.num_rows, *(whole_fragments(path)[0] for path in videos.values())])
+    cameras = {name: own[name]["shape"] for name in schema.video_keys(own)}
+    finish_tracks(folder, cameras, header["fps"], EncoderSettings.of(header["encoder"]))
+    videos = {name: parts_of(folder, name) for name in cameras}
+    n_frames = min([table.num_rows, *(sum(part[1] for part in parts) for parts in videos.values())])
     columns = {name: schema.to_numpy(table[name])[:n_frames] for name in table.column_names}
     return Journal(folder, header, end, own, header["fps"], n_frames, columns, videos)
 
@@ -288,10 +345,6 @@ def _read_columns(path: Path, features: Features) -> pa.Table:
     except (OSError, pa.ArrowInvalid, StopIteration, EOFError):
         pass  # cut short: the batches before the cut are whole
     return pa.Table.from_batches(batches, kinds)
-
-
-def _video_path(folder: Path, camera: str) -> Path:
-    return folder / f"{camera}.mp4"
 
 
 def _numpy_type(feature: schema.Feature) -> Any:

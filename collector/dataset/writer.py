@@ -21,7 +21,7 @@ from collector.dataset import durable, schema, stats, tables
 from collector.dataset.encode import EncoderSettings
 from collector.dataset.journal import Journal, JournalWriter, list_journals, read_journal
 from collector.dataset.running import RunningStats
-from collector.dataset.video import VideoJoiner, video_info
+from collector.dataset.video import video_info
 from collector.errors import DataError, MismatchError, UsageError
 
 
@@ -243,10 +243,7 @@ class DatasetWriter:
 
     def _seal_video(self, journal: Journal, camera: str, path: Path) -> None:
         temporary = self._temporary / f"{camera}.mp4"
-        joiner = VideoJoiner(temporary, journal.fps)
-        with journal.open_video(camera) as reader:
-            joiner.add(reader, 0.0, journal.n_frames)
-        joiner.close()
+        journal.join_video(camera, temporary)
         durable.move_into_place(temporary, path)
 
     def _episode_columns(self, journal: Journal, episode: int, task: str) -> dict[str, np.ndarray]:

@@ -4,12 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test check bench clean
+.PHONY: help demo test check bench bench-recorder clean
 help:
 	@echo "make demo    fly, record, curate, publish, train and measure, in simulation (under 8 minutes)"
 	@echo "make test    all tests"
 	@echo "make check   ruff, mypy, import-linter"
 	@echo "make bench   measurements against peers (tests/benchmarks)"
+	@echo "make bench-recorder  recording against lerobot-record: pacing, saving, a long session, faults"
 	@echo "make clean   remove the virtual environment"
 
 demo: $(STAMP)
@@ -26,6 +27,9 @@ check: $(STAMP)
 
 bench: $(STAMP)
 	@for bench in tests/benchmarks/bench_*.py; do echo "== $$bench"; $(BIN)/python $$bench || exit 1; done
+
+bench-recorder: $(STAMP)
+	$(BIN)/python tests/benchmarks/bench_recorder.py
 
 $(STAMP): pyproject.toml constraints.txt install.sh
 	@./install.sh $(VENV)

@@ -19,6 +19,7 @@ from rigs.fault_rig.log import read_log
 
 PROJECT = Path(__file__).parent.parent.parent
 RIG = "rigs.fault_rig"
+_groups: set[int] = set()  # process groups that run now
 
 
 def environment(home: Path) -> dict[str, str]:
@@ -91,12 +92,21 @@ def running(command: list[str], folder: Path, env: dict[str, str]) -> Iterator[s
             command, cwd=folder, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=err, text=True,
             start_new_session=True,
         )  # fmt: skip
+    _groups.add(process.pid)
     try:
         yield process
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+        _groups.discard(process.pid)
+
+
+def kill_all() -> None:
+    """Kill everything that `running` has started and not ended yet, from whichever thread."""
+    for group in list(_groups):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(group, signal.SIGKILL)
 
 
 def children(process: subprocess.Popen[str]) -> dict[str, int]:

@@ -1,0 +1,86 @@
+"""A long session: memory of each process, files, and how long lerobot takes to open the set."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+from rigs.commands import PROJECT, children, environment, running, wait_until
+
+from recorder_bench import table
+
+_OPEN = """
+import json, sys, time
+from lerobot.datasets.lerobot_dataset import LeRobotDataset
+started = time.perf_counter()
+dataset = LeRobotDataset("lab/long", root=sys.argv[1], video_backend="pyav")
+opened = time.perf_counter()
+dataset[len(dataset) - 1]
+print(json.dumps([opened - started, time.perf_counter() - opened, len(dataset), dataset.meta.total_episodes]))
+"""
+
+
+def measure(folder: Path, episodes: int, pixels: int) -> None:
+    """Print the table."""
+    place = folder / "long"
+    place.mkdir()
+    root = place / "set"
+    flags = {
+        "robot.type": "sim_so101",
+        "robot.realtime": "false",
+        "robot.width": pixels,
+        "robot.height": pixels,
+        "teleop.type": "scripted",
+        "dataset.repo_id": "lab/long",
+        "dataset.root": root,
+        "dataset.num_episodes": episodes,
+        "dataset.fps": 15,
+        "dataset.push_to_hub": "false",
+    }
+    command = [sys.executable, str(PROJECT / "demodeck.py"), "record"]
+    command += [f"--{name}={value}" for name, value in flags.items()]
+    env = environment(place / "home")
+    sizes: dict[str, list[float]] = {}
+    with running(command, place, env) as process:
+        started = time.perf_counter()
+        wait_until(
+            lambda: process.poll() is not None or list(root.glob("data/*/*.parquet")), "the first save"
+        )
+        pids = children(process) if process.poll() is None else {}
+        while process.poll() is None:
+            for name, pid in pids.items():
+                try:
+                    sizes.setdefault(name, []).append(psutil.Process(pid).memory_info().rss / 1e6)
+                except psutil.Error:
+                    continue
+            time.sleep(0.5)
+        took_s = time.perf_counter() - started
+    if process.returncode != 0:
+        print(f"\nthe long session failed: {(place / 'stderr').read_text()[-500:]}")
+        return
+    files = sum(1 for path in root.rglob("*") if path.is_file())
+    answer = subprocess.run(
+        [sys.executable, "-c", _OPEN, str(root)],
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=True,
+    )
+    open_s, item_s, frames, held = json.loads(answer.stdout.splitlines()[-1])
+    table.heading(
+        "A long session",
+        f"{episodes} flights of `sim_so101` in lock-step with two {pixels} px cameras, {took_s:.0f} s in all: "
+        f"{held} episodes, {frames} frames, {files} files. Plain lerobot opens the set in {open_s:.2f} s and reads "
+        f"its last item in {item_s:.2f} s. Resident memory [MB], the first tenth after the first save "
+        "against the last tenth:",
+    )
+    table.head("process", "at the start", "at the end", "at most")
+    for name, seen in sizes.items():
+        tenth = max(1, len(seen) // 10)
+        # The last samples may be of a process that is giving its memory back already.
+        table.row(name, max(seen[:tenth]), max(seen[-tenth - 2 :]), max(seen))

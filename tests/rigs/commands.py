@@ -133,9 +133,17 @@ def wait_until(condition: Callable[[], Any], what: str, timeout_s: float = 120) 
 
 
 def group_is_gone(group: int) -> bool:
-    """Return whether no process of a process group is left."""
+    """Return whether no process of a process group runs any more."""
     try:
         os.killpg(group, 0)
     except ProcessLookupError:
         return True
-    return False
+    # An orphan that has ended stays in its group until init collects it, which may take its time.
+    return not any(_runs_in(process, group) for process in psutil.process_iter())
+
+
+def _runs_in(process: psutil.Process, group: int) -> bool:
+    try:
+        return os.getpgid(process.pid) == group and process.status() != psutil.STATUS_ZOMBIE
+    except (psutil.Error, ProcessLookupError):
+        return False

@@ -11,14 +11,16 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 
 class Reader:
-    """A running reader process."""
+    """A running reader process; several threads may ask it."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
+        self._one_at_a_time = Lock()
 
     def read(self, root: Path) -> dict[str, Any]:
         """Return `{"episodes": [{"ticks": [...], "pictures": {camera: [...]}}, ...]}` or `{"error": text}`.
@@ -27,9 +29,10 @@ class Reader:
         """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps({"root": str(root)}) + "\n")
-        self._process.stdin.flush()
-        return json.loads(self._process.stdout.readline())
+        with self._one_at_a_time:
+            self._process.stdin.write(json.dumps({"root": str(root)}) + "\n")
+            self._process.stdin.flush()
+            return json.loads(self._process.stdout.readline())
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from collector.dataset.parquet_salvage import has_footer
 from collector.errors import DataError
 
 INFO = Path("meta/info.json")
@@ -77,8 +78,11 @@ def _damage(path: Path) -> Iterator[None]:
         raise DataError(f"{path} is missing: restore it, or pull the dataset again") from None
     except (pa.ArrowException, OSError) as error:
         reason = " ".join(str(error).split())[:120]
+        root = next((folder for folder in path.parents if (folder / INFO).exists()), None)
+        # lerobot keeps its files open while it records: killed, it leaves them without their end.
+        how = f"run 'demodeck recover {root}'" if root and not has_footer(path) else "restore it"
         raise DataError(
-            f"{path} is half-written or damaged ({reason}): restore it, or pull the dataset again"
+            f"{path} is half-written or damaged ({reason}): {how}, or pull the dataset again"
         ) from error
 
 

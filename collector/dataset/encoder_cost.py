@@ -38,6 +38,7 @@ class Measured:
         psnr_db: Of the decoded clip against the clip with its sensor noise [dB], over red, green and blue. The
             noise alone, removed, costs so much that about 38.6 dB is the most that a clean picture could have.
         load: Cores that all cameras together need at their rate.
+        camera_load: Cores that the most demanding camera needs.
         problem: Why it was not measured to the end.
     """
 
@@ -52,6 +53,7 @@ class Measured:
     mbit_s: float | None = None
     psnr_db: float | None = None
     load: float | None = None
+    camera_load: float | None = None
     problem: str | None = None
 
     @property
@@ -80,7 +82,7 @@ def measure(
         limit_s: Stop early where even its best group of pictures takes more processor time a frame [s].
 
     Returns:
-        Everything but `mbit_s` and `load`, for one camera.
+        Everything but `mbit_s`, `load` and `camera_load`, for one camera.
     """
     result = Measured(settings.vcodec, settings.preset, settings.vcodec in HARDWARE)
     height, width = clip[0].shape[:2]
@@ -160,8 +162,14 @@ def combined(parts: list[tuple[int, Measured]], n_cameras: int, fps: float) -> M
 
     names = ("cpu_s", "wall_s", "wall_p95_s", "bytes_per_frame", "psnr_db")
     figures: dict[str, Any] = {name: mean(name) for name in names}
-    # A device's work is no processor time, but the recorder waits for it.
-    busy_s = max(figures["cpu_s"], figures["wall_s"]) if last.hardware else figures["cpu_s"]
-    figures["load"] = busy_s * n_cameras * fps
+    figures["load"] = sum(n * _busy_s(part) for n, part in parts) / sum(n for n, _ in parts) * n_cameras * fps
+    figures["camera_load"] = max(_busy_s(part) for _, part in parts) * fps
     figures["mbit_s"] = 8e-6 * figures["bytes_per_frame"] * n_cameras * fps
     return replace(last, n_frames=min(part.n_frames for _, part in parts), **figures)
+
+
+def _busy_s(one: Measured) -> float:
+    """Return the time a frame [s] that a measured encoder keeps its thread busy."""
+    cpu_s, wall_s = one.cpu_s or 0.0, one.wall_s or 0.0
+    # A device's work is no processor time, but its camera's thread waits for it.
+    return max(cpu_s, wall_s) if one.hardware else cpu_s

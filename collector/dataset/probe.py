@@ -39,6 +39,9 @@ _CLIP_FRAMES = 24  # of a clip up to this size; fewer of larger ones, so that me
 _CLIP_PX = 640 * 480
 _HOPELESS = 2.0  # times the budget, at which a candidate is measured no further
 
+# Cores that one camera may take on any machine: it has a thread of its own, which must keep up.
+MAX_CAMERA_LOAD = 0.75
+
 Size = tuple[int, int]
 
 
@@ -60,12 +63,11 @@ class Choice:
 
 
 def default_budget(n_cores: int | None = None) -> float:
-    """Return the cores that encoding may take: a quarter of the machine, at most three quarters of one core.
+    """Return the cores that encoding may take: a quarter of the machine's, half a core of two.
 
-    Half a core of two, which leaves one and a half to the control loop and the cameras. More than one core
-    never, since the recorder encodes its cameras one after another.
+    The rest is for control, cameras and what else a person runs. Beside it, `MAX_CAMERA_LOAD` holds.
     """
-    return min(0.25 * (n_cores or _n_cores()), 0.75)
+    return 0.25 * (n_cores or _n_cores())
 
 
 def default_candidates(base: EncoderSettings) -> list[EncoderSettings]:
@@ -110,7 +112,8 @@ def probe(
             parts = []
             for size, clip in clips.items():
                 # A frame's share of the budget goes by its pixels.
-                limit_s = budget / fps * size[0] * size[1] / all_px
+                share = budget * size[0] * size[1] / all_px
+                limit_s = min(share, MAX_CAMERA_LOAD) / fps
                 path = Path(folder) / f"{number}-{size[0]}x{size[1]}.mp4"
                 parts.append((counts[size], measure(path, clip, fps, settings, _HOPELESS * limit_s)))
                 if parts[-1][1].problem:
@@ -122,8 +125,8 @@ def probe(
 def choose(measured: Sequence[Measured], budget: float | None = None) -> Choice:
     """Pick an encoder by its measurements.
 
-    Those within the budget are candidates: hardware before software, then the smallest file at equal quality.
-    Where none is, the fastest of all.
+    Those within the budget, and within `MAX_CAMERA_LOAD` a camera, are candidates: hardware before software,
+    then the smallest file at equal quality. Where there is none, the fastest of all.
 
     Raises:
         UsageError: If not one could be measured.
@@ -133,7 +136,7 @@ def choose(measured: Sequence[Measured], budget: float | None = None) -> Choice:
     if not runs:
         seen = "; ".join(f"{one.name}: {one.problem}" for one in measured) or "no candidates"
         raise UsageError(f"no video encoder works here ({seen}): change the encoder's settings")
-    fitting = [one for one in runs if one.problem is None and (one.load or 0) <= budget]
+    fitting = [one for one in runs if one.problem is None and _excess(one, budget) is None]
     devices = [one for one in fitting if one.hardware]
     if fitting:
         best = min(devices or fitting, key=lambda one: one.comparable_bytes)
@@ -143,15 +146,25 @@ def choose(measured: Sequence[Measured], budget: float | None = None) -> Choice:
     return Choice(best, not fitting, budget, verdicts)
 
 
+def _excess(one: Measured, budget: float) -> str | None:
+    """Return in words by what a measured encoder is above the limits, if it is."""
+    if (one.load or 0) > budget:
+        return f"{one.load:.2f} cores of {budget:.2f}"
+    if (one.camera_load or 0) > MAX_CAMERA_LOAD:
+        return f"{one.camera_load:.2f} cores of {MAX_CAMERA_LOAD:.2f} for one camera"
+    return None
+
+
 def _verdict(one: Measured, best: Measured, budget: float, fits: bool) -> str:
     if one is best:
         if not fits:
-            return f"chosen as the fastest, but it may lag: {one.load:.2f} cores of {budget:.2f}"
+            return f"chosen as the fastest, but it may lag: {_excess(one, budget) or one.problem}"
         return "chosen: hardware" if one.hardware else "chosen: smallest at equal quality"
     if one.load is None:
         return one.problem or "not measured"
-    if one.load > budget:
-        return f"too slow: {one.load:.2f} cores of {budget:.2f}"
+    excess = _excess(one, budget)
+    if excess:
+        return f"too slow: {excess}"
     if one.problem:
         return one.problem
     if best.hardware and not one.hardware:

@@ -40,6 +40,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--episodes", type=int, default=500, help="of the long session")
     parser.add_argument("--pixels", type=int, default=64, help="camera size in the long session")
     parser.add_argument("--fault", action="append", help="name of a fault; may be repeated; default all")
+    parser.add_argument("--streaming", action="store_true", help="lerobot streams its encoding in the faults")
     parser.add_argument("--jobs", type=int, default=1, help="fault sessions at once")
     args = parser.parse_args()
     if args.quick:
@@ -66,7 +67,7 @@ def main() -> int:
             if "long" in parts:
                 long_session.measure(folder, args.episodes, args.pixels)
             if "faults" in parts:
-                fault_table.measure(folder, args.fault, args.jobs)
+                fault_table.measure(folder, args.fault, args.jobs, args.streaming)
         except KeyboardInterrupt:
             kill_all()
             return 130

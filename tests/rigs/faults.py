@@ -99,9 +99,17 @@ def flags_of(fault: Fault) -> dict[str, Any]:
     }
 
 
-def inflict(fault: Fault, recorder: str, folder: Path, reader: Reader, **flags: Any) -> Outcome:
-    """Record on `recorder` until the fault has ended it, recover where there is a command to, and look."""
-    take = Take(recorder, folder, flags_of(fault) | flags)
+def inflict(
+    fault: Fault, recorder: str, folder: Path, reader: Reader, flags: dict[str, Any] | None = None
+) -> Outcome:
+    """Record on `recorder` until the fault has ended it, recover where there is a command to, and look.
+
+    Raises:
+        RuntimeError: If nothing was flown.
+        TimeoutError: If the session does not come to the fault, or leaves a process behind.
+        subprocess.TimeoutExpired: If the session does not end.
+    """
+    take = Take(recorder, folder, flags_of(fault) | (flags or {}))
     env = environment(folder / "home")
     struck_s = None
     with running(take.command(), folder, env) as process:
@@ -135,12 +143,9 @@ def _now(stage: str, take: Take) -> bool:
 
 def _strike(fault: Fault, recorder: str, process: subprocess.Popen[str]) -> float:
     """Strike, and return the moment, `time.perf_counter()` [s]."""
-    pids = (
-        children(process)
-        if recorder == "demodeck"
-        else dict.fromkeys(("screen", "control", "recorder"), process.pid)
-    )
-    pid = pids["recorder"] if fault.disk_full else pids[fault.target]
+    pid = process.pid
+    if recorder == "demodeck":
+        pid = children(process)["recorder" if fault.disk_full else fault.target]
     moment = time.perf_counter()
     if fault.disk_full:
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (_SMALL_FILE, _SMALL_FILE))

@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from rigs import commands
 from rigs.faults import ALL_FAULTS, SAVED, SURVIVABLE_FAULTS, TAKE_TICKS, Fault, Outcome, inflict
-from rigs.plain_lerobot import reader
+from rigs.plain_lerobot import Reader, reader
 
 from recorder_bench import table
 
 QUICK = ["kill -9 control, in flight", "SIGTERM in flight"]
 
 
-def measure(folder: Path, names: list[str] | None, jobs: int) -> None:
+def measure(folder: Path, names: list[str] | None, jobs: int, streaming: bool) -> None:
     """Print the table, and the sums."""
     faults = {**ALL_FAULTS, **SURVIVABLE_FAULTS}
     chosen = {name: faults[name] for name in names or faults}
     table.heading(
         "Faults",
         f"{SAVED} takes of 1 s are saved, then a fault strikes in (or after) the next. demodeck with its own settings, "
-        "then `demodeck recover`; lerobot-record with its defaults (batch encoding, libsvtav1). Saved: takes that "
+        "then `demodeck recover`; lerobot-record with its defaults (libsvtav1, "
+        f"{'streaming_encoding=true' if streaming else 'batch encoding'}). Saved: takes that "
         "plain lerobot reads whole, every row and picture. Next take: ticks read of the one in which the fault "
         "struck, and flown time before the fault that is missing. Arm: held (last action is its measured "
         "position), let go (disconnect called, nothing asked afterwards), alone (its process was killed).",
@@ -32,16 +32,19 @@ def measure(folder: Path, names: list[str] | None, jobs: int) -> None:
     table.head(
         "fault", "demodeck: saved", "next take", "arm", "exit", "lerobot: saved", "next take", "arm", "exit"
     )
+    peer_flags = {"dataset.streaming_encoding": "true"} if streaming else {}
     jobs_of = []
     with reader(commands.environment(folder / "home")) as lerobot, ThreadPoolExecutor(jobs) as pool:
         try:
             for i, (name, fault) in enumerate(chosen.items()):
                 places = [folder / f"fault-{i}-{recorder}" for recorder in ("demodeck", "lerobot")]
-                ours = pool.submit(_inflict, fault, "demodeck", places[0], lerobot)
+                ours = pool.submit(_inflict, fault, "demodeck", places[0], lerobot, {})
                 # lerobot is one process: what kills any of ours kills that, so once is enough.
                 same = fault.target == "recorder" or (fault.target == "screen" and "kill" in name)
                 single = dataclasses.replace(fault, target="control") if "kill" in name else fault
-                theirs = None if same else pool.submit(_inflict, single, "lerobot", places[1], lerobot)
+                theirs = (
+                    None if same else pool.submit(_inflict, single, "lerobot", places[1], lerobot, peer_flags)
+                )
                 jobs_of.append((name, fault, single, ours, theirs))
             sums = [[0, 0, 0, 0], [0, 0, 0, 0]]
             for name, fault, single, ours, theirs in jobs_of:
@@ -59,15 +62,16 @@ def measure(folder: Path, names: list[str] | None, jobs: int) -> None:
         )
 
 
-def _inflict(fault: Fault, recorder: str, folder: Path, lerobot: object) -> Outcome | str:
+def _inflict(
+    fault: Fault, recorder: str, folder: Path, lerobot: Reader, flags: dict[str, str]
+) -> Outcome | str:
     folder.mkdir()
     try:
-        return inflict(fault, recorder, folder, lerobot)  # type: ignore[arg-type]
+        return inflict(fault, recorder, folder, lerobot, flags)
     except Exception as error:
         return f"not measured: {error}"
     finally:
-        if "DEMODECK_BENCH_KEEP" not in os.environ:
-            shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _cells(outcome: Outcome | str, fault: Fault, sums: list[int]) -> list[object]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 from rigs.commands import Take, environment, running
 from rigs.fault_rig.motion import ticks_of
@@ -66,7 +67,7 @@ def measure(folder: Path, seconds: float, rates: list[int], camera_rate: int, lo
 
 def _figures(take: Take, fps: int, seconds: float) -> list[Any]:
     ticks = {entry["tick"]: entry for entry in take.entries() if entry["what"] == "observe"}
-    rows = recorded_ticks(take.root)
+    (rows,) = recorded_ticks(take.root)
     flown = [ticks[tick] for tick in range(rows[0], rows[-1] + 1)]
     began_s = np.array([entry["t"] for entry in flown])
     late_ms = 1e3 * (began_s - began_s[0] - np.arange(len(began_s)) / fps)
@@ -91,11 +92,13 @@ def _figures(take: Take, fps: int, seconds: float) -> list[Any]:
     ]
 
 
-def recorded_ticks(root: Path) -> list[int]:
-    """Return the arm's tick of each row of a data set, in the set's order."""
-    tables = [pq.read_table(p, columns=["observation.state"]) for p in sorted(root.glob("data/*/*.parquet"))]
-    states = np.concatenate([np.array(t["observation.state"].to_pylist()) for t in tables])
-    return [int(tick) for tick in ticks_of(states)]
+def recorded_ticks(root: Path) -> list[list[int]]:
+    """Return the arm's tick of each row of a data set, by episode."""
+    names = ["episode_index", "observation.state"]
+    rows = pa.concat_tables([pq.read_table(p, columns=names) for p in sorted(root.glob("data/*/*.parquet"))])
+    ticks = ticks_of(np.array(rows["observation.state"].to_pylist()))
+    episode = rows["episode_index"].to_numpy()
+    return [ticks[episode == i].tolist() for i in range(episode.max() + 1)]
 
 
 def recorded_pictures(root: Path) -> dict[str, list[int | None]]:

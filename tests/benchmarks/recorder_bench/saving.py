@@ -38,7 +38,11 @@ def measure(folder: Path, seconds: float, sizes: list[int]) -> None:
             "dataset.episode_time_s": seconds,
             "dataset.num_episodes": 2,
         }
-        table.row(name, *_gaps(Take(recorder, place, flags), seconds))
+        try:
+            table.row(name, *_gaps(Take(recorder, place, flags), seconds))
+        except (LookupError, ValueError, OSError) as error:
+            last_line = (place / "stderr").read_text().strip().splitlines()[-1:]
+            table.row(name, f"not measured: {error!r}, {last_line}", "")
     _growth(folder / "growth", sizes)
 
 
@@ -65,9 +69,8 @@ def _gaps(take: Take, seconds: float) -> tuple[float, float]:
             process.wait(timeout=120)
     ticks = {entry["tick"]: entry["t"] for entry in take.entries() if entry["what"] == "observe"}
     if take.recorder == "demodeck":
-        rows = recorded_ticks(take.root)
-        last = rows[round(FPS * seconds) - 1]
-        following = rows[round(FPS * seconds)]
+        first, second = recorded_ticks(take.root)[:2]
+        last, following = first[-1], second[0]
     else:
         # The killed set cannot be read, but the longest pause near the take's end is the save.
         near = [t for t in ticks if t > 0.8 * FPS * seconds and t + 1 in ticks]

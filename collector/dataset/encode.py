@@ -153,6 +153,11 @@ class EncoderSettings:
                 }
         return options
 
+    def words(self) -> str:
+        """Return the settings in words, e.g. `h264, preset veryfast, crf 30, a keyframe every 2 frames`."""
+        preset = "" if self.preset is None else f", preset {self.preset}"
+        return f"{self.vcodec}{preset}, crf {self.crf}, a keyframe every {self.g} frames"
+
     def describe(self) -> dict[str, Any]:
         """Return what lerobot notes of the encoder in `info.json`, under `features[camera]["info"]`."""
         return {

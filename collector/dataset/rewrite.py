@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,8 @@ Progress = Callable[[int, int], None]
 # lerobot compares times as float32 with a tolerance of 1e-4 s: up to here their spacing is below that.
 VIDEO_FILE_S = 1000.0
 _ROW_GROUP = 50_000
+TAKEN_BACK = Path(".journal/taken_back")  # datasets of episodes that their pilot took back
+TAKEN_BACK_LIST = Path(".journal/taken_back.json")  # flights that the next `compact` shall leave out
 
 
 def copy_selection(
@@ -58,13 +60,18 @@ def copy_selection(
     return Dataset.open(dst)
 
 
-def compact(root: str | Path) -> bool:
+def compact(root: str | Path, without: Collection[int] = ()) -> bool:
     """Merge a dataset's many small files into few, in one step that a crash cannot split; return whether it did.
 
     Journals are kept. Nobody else may be writing to the dataset.
 
+    Args:
+        without: Episodes to leave out, not all there are. They go, as a dataset of their own, to
+            `.journal/taken_back/<n>`, and the list of what is taken back is done with.
+
     Raises:
         DataError: If there is no whole dataset.
+        UsageError: If no episode would be left.
         OSError: If the disk refuses; the dataset is then as before.
     """
     root = Path(root)
@@ -72,11 +79,16 @@ def compact(root: str | Path) -> bool:
     beside = root.with_name(f".{root.name}.compact")
     shutil.rmtree(beside, ignore_errors=True)
     dataset = Dataset.open(root)
-    if not _mergeable(dataset):
+    if not without and not _mergeable(dataset):
         return False
     try:
-        _copy(dataset, beside, range(dataset.num_episodes), None)
+        kept = [episode for episode in range(dataset.num_episodes) if episode not in without]
+        _copy(dataset, beside, kept, None)
         link_tree(root / ".journal", beside / ".journal")
+        if without:
+            number = len([*(beside / TAKEN_BACK).glob("*")])
+            copy_selection(root, beside / TAKEN_BACK / str(number), sorted(without))
+            (beside / TAKEN_BACK_LIST).unlink(missing_ok=True)
         durable.exchange(beside, root)
     finally:
         shutil.rmtree(beside, ignore_errors=True)

@@ -10,7 +10,7 @@ or after the save.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +130,10 @@ class DatasetWriter:
     def num_frames(self) -> int:
         """Frames saved so far."""
         return self._episodes["dataset_to_index"][-1].as_py() if self.num_episodes else 0
+
+    def episodes_of(self, flight_ids: Iterable[str]) -> list[int]:
+        """Return the episodes that these flights became; one that is not in the dataset is passed over."""
+        return [self._flights[flight] for flight in flight_ids if flight in self._flights]
 
     def save(self, folder: str | Path) -> int:
         """Make an episode of a journal, closed or interrupted, and remove the journal; return the episode's index.
@@ -364,7 +368,7 @@ class DatasetWriter:
         if self.num_episodes < total:
             raise DataError(
                 f"{self.root} is half-written: {tables.INFO} counts {total} episodes, the episode table holds "
-                f"{self.num_episodes}; pull it again, or record into another folder"
+                f"{self.num_episodes}; 'demodeck recover {self.root}' salvages what is there"
             )
         if self.num_episodes > total:
             self._publish()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import signal
+from dataclasses import asdict
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -12,6 +15,8 @@ from collector.session.config import RecordConfig
 from collector.session.devices import connect, make_pilot, make_robot, register_devices
 from collector.session.features import Recording, check_pilot_fits
 from collector.session.fly import FlightResult, fly, is_lock_step
+from collector.session.pacing import lateness_ms
+from collector.session.realtime import collect_garbage, undisturbed
 from collector.session.safety import hold, release
 from collector.session.state import Event, State, step
 
@@ -65,28 +70,34 @@ class _Session:
         self.ring = ipc.Ring(self.recording.features)
         self.state = State.READY
         self.lost_screen = False
+        self.first = 0  # the session's first episode
+        self.saved = 0  # flights handed to the recorder to be kept
+        self.taken_back: list[int] = []  # episodes, in the order in which they were taken back
 
     def run(self) -> None:
         try:
-            first = self._open_dataset()
+            self.first = self._open_dataset()
             # The teleoperator first, so that the robot is never left powered and idle while it starts.
             connect(self.pilot, "teleoperator")
             connect(self.robot, "robot")
             self._tell(
                 "flying",
                 root=str(self.data.root),
-                episodes=first,
+                episodes=self.first,
                 wanted=self.data.num_episodes,
                 lock_step=is_lock_step(self.robot),
                 fps=self.data.fps,
             )
-            self._fly_all(first)
+            with contextlib.ExitStack() as stack:
+                if not is_lock_step(self.robot):
+                    self._tell("realtime", refused=stack.enter_context(undisturbed()))
+                self._fly_all()
             if self.state is State.READY:
                 self._take(Event.STOP)
             ipc.send(self.recorder, "close")
             closed = self._await_recorder("closed")
             self._take(Event.FINISHED)
-            self._tell("done", episodes=closed["episodes"], recorded=closed["episodes"] - first)
+            self._tell("done", **{k: v for k, v in closed.items() if k != "kind"})
         except BaseException:
             self._take(Event.FAIL)
             hold(self.robot)
@@ -107,8 +118,11 @@ class _Session:
             features=self.recording.features,
             ring=self.ring.name,
             encoder=vars(self.data.rgb_encoder) | {"threads": self.data.encoder_threads},
+            lock_step=is_lock_step(self.robot),
         )
         opened = self._await_recorder("opened")
+        if self.recording.camera_names:
+            self._tell("encoder", words=opened["encoder"])
         if opened["recovered"]:
             self._tell("recovered", episodes=opened["recovered"])
         return opened["episodes"]
@@ -124,11 +138,10 @@ class _Session:
             if message is not None and message["kind"] == kind:
                 return message
 
-    def _fly_all(self, first: int) -> None:
+    def _fly_all(self) -> None:
         sink = ipc.RingSink(self.ring, self.recorder, self.recording, wait=is_lock_step(self.robot))
-        kept = 0
-        while kept < self.data.num_episodes and self.state is State.READY:
-            seed = self.config.seed + first + kept
+        while not self._enough() and self.state is State.READY:
+            seed = self.config.seed + self.first + self.saved
             self._begin(seed)
             sink.lost = 0
             self.state = step(self.state, Event.BEGIN).state
@@ -141,11 +154,16 @@ class _Session:
                 time_limit_s=self._time_limit_s(),
                 stop_on_success=self.config.stop_on_success,
                 poll=self._poll,
+                on_camera_fault=lambda fault: self._tell("camera", **asdict(fault), words=fault.words()),
             )
-            self._end(result, seed, sink.lost)
-            kept += not result.discard
-            if kept < self.data.num_episodes and self.state is State.READY and not self.simulated:
+            self._end(result, sink.lost)
+            self.saved += not result.discard
+            if not self._enough() and self.state is State.READY and not self.simulated:
                 self._reset_phase()
+            collect_garbage()
+
+    def _enough(self) -> bool:
+        return self.saved - len(self.taken_back) >= self.data.num_episodes
 
     def _time_limit_s(self) -> float:
         limit_s = self.data.episode_time_s
@@ -162,8 +180,9 @@ class _Session:
             pilot=self.config.teleop.type,  # type: ignore[union-attr]
             fps=self.data.fps,
         )
+        self._await_recorder("ready")  # at once, unless too many flights wait to be sealed
 
-    def _end(self, result: FlightResult, seed: int, lost: int) -> None:
+    def _end(self, result: FlightResult, lost: int) -> None:
         if self.state is State.RECORDING:
             self.state = step(self.state, Event.END).state
         summary = {
@@ -171,14 +190,19 @@ class _Session:
             "missed_ticks": result.missed_ticks + lost,
             "interrupted": self.lost_screen,
             "reason": result.reason,
+            "camera_faults": json.dumps(result.camera_faults) if result.camera_faults else None,
         }
         if not ipc.send(self.recorder, "end", discard=result.discard, **summary):
             raise ipc.RecorderLostError(ipc.LOST_TEXT)
         ipc.check_for_error(self.recorder)
-        late = sorted(result.lateness_s)
-        p99_ms = 1000 * late[int(0.99 * (len(late) - 1))] if late else None
         self._tell(
-            "flown", ticks=result.ticks, late_p99_ms=p99_ms, lost=lost, discard=result.discard, **summary
+            "flown",
+            ticks=result.ticks,
+            late_ms=lateness_ms(result.lateness_s),
+            lost=lost,
+            asked_again=result.asked_again,
+            discard=result.discard,
+            **summary,
         )
 
     def _reset_phase(self) -> None:
@@ -206,7 +230,29 @@ class _Session:
         self.lost_screen |= event is Event.LOST
         if resetting and event is Event.END:
             return event  # "the scene is ready": go on with the next flight
-        return event if self._take(event) else None
+        if not self._take(event):
+            return None
+        if event in (Event.TAKE_BACK, Event.BRING_BACK):
+            self._take_back(event, message.get("episode"))
+            return None  # the flight goes on
+        return event
+
+    def _take_back(self, event: Event, episode: int | None) -> None:
+        """Take a saved episode of this session back, or bring one back that was; by default the last one."""
+        own = range(self.first, self.first + self.saved)
+        away = event is Event.TAKE_BACK
+        candidates = [e for e in own if e not in self.taken_back] if away else self.taken_back
+        if episode is None and candidates:
+            episode = candidates[-1]
+        if episode not in candidates:
+            named = "no episode" if episode is None else f"episode {episode}"
+            why = f"{named} can be {'taken' if away else 'brought'} back: these can: {[*candidates]}"
+            self._tell("refused", event=event.value, why=why)
+            return
+        (self.taken_back.append if away else self.taken_back.remove)(episode)
+        if not ipc.send(self.recorder, "taken_back", episodes=self.taken_back):
+            raise ipc.RecorderLostError(ipc.LOST_TEXT)
+        self._tell(event.value, episode=episode, kept=self.saved - len(self.taken_back))
 
     def _take(self, event: Event) -> bool:
         """Apply an event; return whether it was taken, and tell the screen where it was refused."""

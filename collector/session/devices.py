@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import pkgutil
 from typing import Any
@@ -104,8 +105,11 @@ def _make(factory: Any, config: Any, what: str) -> Any:
         raise DeviceError(f"{what} '{config.type}' cannot be made: {reason}") from error
 
 
+_CONNECT_TRIES = 3  # the first packets after a port is opened may be lost
+
+
 def connect(device: Any, what: str) -> None:
-    """Connect a device.
+    """Connect a device; one that does not answer at once is asked again.
 
     Raises:
         DeviceError: If it does not answer, with the reason and what to check.
@@ -113,7 +117,15 @@ def connect(device: Any, what: str) -> None:
     from collector.errors import DemodeckError
 
     try:
-        device.connect()
+        for left in reversed(range(_CONNECT_TRIES)):
+            try:
+                device.connect()
+                break
+            except (ConnectionError, RuntimeError):
+                # lerobot leaves the port open when a motor did not answer, and would refuse to open it again.
+                _let_go(device)
+                if not left:
+                    raise
     except DemodeckError:
         raise
     except Exception as error:
@@ -122,3 +134,16 @@ def connect(device: Any, what: str) -> None:
             f"{what} '{device}' does not connect: {reason}: check its cable, power and port, "
             "then run 'demodeck doctor'"
         ) from error
+
+
+def _let_go(device: Any) -> None:
+    """Close what a failed `connect` has opened, so that it can be tried again."""
+    bus, cameras = getattr(device, "bus", None), getattr(device, "cameras", None) or {}
+    closing = [(camera, camera.disconnect) for camera in cameras.values()]
+    if bus is not None:
+        # Torque is as it was; switching it on a bus that does not answer would fail, with the port left open.
+        closing.append((bus, lambda: bus.disconnect(False)))
+    for part, close in closing:
+        with contextlib.suppress(Exception):
+            if part.is_connected:
+                close()

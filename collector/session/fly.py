@@ -6,15 +6,21 @@ and on simulated ones in real time or in lock-step.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
 
 from collector.robots.protocols import Simulated
+from collector.session.cameras import CameraFault, CameraWatch
 from collector.session.pacing import LockStepPacer, WallClockPacer
 from collector.session.state import Event
+
+# A bus or camera that does not answer is asked again for so long [s]; the arm's own servos hold it meanwhile.
+_PATIENCE_S = 0.5
 
 
 class Sink(Protocol):
@@ -67,6 +73,8 @@ class FlightResult:
         discard: Whether it is to be thrown away.
         missed_ticks: Ticks that began more than half a period late.
         lateness_s: How late each tick began [s]; empty in lock-step.
+        asked_again: How often a device did not answer at once.
+        camera_faults: What was wrong with the cameras; see `CameraFault`.
     """
 
     ticks: int = 0
@@ -76,6 +84,8 @@ class FlightResult:
     discard: bool = False
     missed_ticks: int = 0
     lateness_s: list[float] = field(default_factory=list)
+    asked_again: int = 0
+    camera_faults: list[dict[str, Any]] = field(default_factory=list)
 
 
 def is_lock_step(robot: Any) -> bool:
@@ -93,6 +103,7 @@ def fly(
     time_limit_s: float | None = None,
     stop_on_success: bool = False,
     poll: Callable[[], Event | None] = lambda: None,
+    on_camera_fault: Callable[[CameraFault], None] | None = None,
 ) -> FlightResult:
     """Fly one episode.
 
@@ -105,6 +116,7 @@ def fly(
         time_limit_s: The flight ends after this time; None means no limit but the pilot's and the task's own.
         stop_on_success: End as soon as the task is done.
         poll: Returns an event of the session (END, DISCARD, STOP, LOST) that ends the flight, or None.
+        on_camera_fault: Called with a camera's fault as soon as it is seen; None does not look for any.
 
     Returns:
         How it went.
@@ -128,24 +140,24 @@ def fly(
     max_ticks = None if time_limit_s is None else max(1, round(time_limit_s * fps))
 
     pacer = LockStepPacer(robot) if lock_step else WallClockPacer(fps)
-    cameras = getattr(robot, "cameras", None) or {}
+    # A simulation's cameras take their pictures when asked, and its scene may truly stand still.
+    watch = CameraWatch(robot, fps, None if task is not None else on_camera_fault)
     result = FlightResult()
     pacer.start()
     while not result.reason:
         tick_s = pacer.now_s()
-        observation = robot.get_observation()
-        clock_s = {"tick": tick_s, "observation": pacer.now_s()}
-        for name, camera in cameras.items():
-            captured = getattr(camera, "latest_timestamp", None)
-            # A camera that does not say when it captured took its picture while we asked for it.
-            clock_s[name] = clock_s["observation"] if captured is None else pacer.of_perf_counter(captured)
+        watch.before_observation()
+        observation = _ask(robot.get_observation, result)
+        observed_s = pacer.now_s()
+        clock_s = {"tick": tick_s, "observation": observed_s}
+        clock_s |= watch.captured_s(observation, observed_s, pacer.of_perf_counter)
         environment_state = None if task is None else task.environment_state()
         if observes:
             extra = {} if environment_state is None else {"environment_state": environment_state}
             pilot.observe({**observation, **extra})
-        asked = pilot.get_action()
+        asked = _ask(pilot.get_action, result)
         clock_s["action"] = pacer.now_s()
-        sent = robot.send_action(asked)
+        sent = _ask(partial(robot.send_action, asked), result)
         said = _teleop_events(pilot)
         result.ticks += 1
 
@@ -161,7 +173,29 @@ def fly(
         if sink is not None:
             sink.add(tick)
     result.missed_ticks, result.lateness_s = pacer.missed, pacer.lateness_s
+    result.camera_faults = watch.end(pacer.now_s())
     return result
+
+
+def _ask(call: Callable[[], Any], result: FlightResult) -> Any:
+    """Return what a device answers. One packet lost on a bus must not cost a flight: it is asked again for a while.
+
+    Raises:
+        Exception: What it raised last, or at once where it is no matter of a lost answer.
+    """
+    deadline = None
+    while True:
+        try:
+            return call()
+        except (ConnectionError, TimeoutError) as error:
+            # lerobot's errors for a device that was never connected, or is gone, are no lost packets.
+            if type(error).__name__ in ("DeviceNotConnectedError", "DeviceAlreadyConnectedError"):
+                raise
+            deadline = time.perf_counter() + _PATIENCE_S if deadline is None else deadline
+            if time.perf_counter() >= deadline:
+                raise
+            result.asked_again += 1
+            time.sleep(0.002)
 
 
 def _teleop_events(pilot: Any) -> dict[str, bool]:

@@ -9,7 +9,10 @@ from collections.abc import Iterator
 
 from collector.session.state import Event
 
-HELP = "keys: right or n ends and saves the flight, left or r flies it again, q or Esc ends the session"
+HELP = (
+    "keys: right or n ends and saves the flight, left or r flies it again, u takes the last saved one back "
+    "(5u: episode 5), b brings it back, q or Esc ends the session"
+)
 
 _EVENTS = {
     b"\x1b[C": Event.END,
@@ -18,6 +21,8 @@ _EVENTS = {
     b"\n": Event.END,
     b"\x1b[D": Event.DISCARD,
     b"r": Event.DISCARD,
+    b"u": Event.TAKE_BACK,
+    b"b": Event.BRING_BACK,
     b"\x1b": Event.STOP,
     b"q": Event.STOP,
 }
@@ -52,6 +57,21 @@ def terminal_keys() -> Iterator[int | None]:
         termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
 
 
-def read_event(descriptor: int) -> Event | None:
-    """Return the event of the key that has arrived, or None for a key without one."""
-    return _EVENTS.get(os.read(descriptor, 32))
+class KeyReader:
+    """Turns the keys that arrive on a descriptor into events; digits before a key name an episode."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._digits = ""
+
+    def read(self) -> tuple[Event, int | None] | None:
+        """Return the event of the key that has arrived and the episode typed before it, or None for other keys."""
+        key = os.read(self._descriptor, 32)
+        if key.isdigit():
+            self._digits += key.decode()
+            return None
+        digits, self._digits = self._digits, ""
+        while key[:1].isdigit():  # typed so fast that they came together
+            digits, key = digits + key[:1].decode(), key[1:]
+        event = _EVENTS.get(key)
+        return None if event is None else (event, int(digits) if digits else None)

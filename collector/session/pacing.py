@@ -73,3 +73,12 @@ class LockStepPacer:
 
     def wait_for(self, tick: int) -> None:
         """Return at once: `send_action` has already advanced the time."""
+
+
+def lateness_ms(lateness_s: list[float]) -> dict[str, float] | None:
+    """Return the median, 99th percentile and maximum of a flight's lateness [ms]; None in lock-step."""
+    if not lateness_s:
+        return None
+    late = sorted(lateness_s)
+    ranks = {"p50": 0.5, "p99": 0.99, "max": 1.0}
+    return {name: round(1000 * late[round(share * (len(late) - 1))], 3) for name, share in ranks.items()}

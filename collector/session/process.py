@@ -61,6 +61,9 @@ class _Screen:
         self.flying: dict[str, Any] = {}
         self.errors: list[dict[str, Any]] = []
         self.saved: list[dict[str, Any]] = []
+        self.sealing: dict[str, Any] = {"flights": 0, "pictures": 0, "limit": 0}
+        self.lateness: list[dict[str, float]] = []  # of each flight [ms]
+        self.taken_back = 0
         self.done = False
         self.stopped_by: int | None = None
         self.started = self.told = time.monotonic()
@@ -71,12 +74,13 @@ class _Screen:
                 signal.signal(getattr(signal, name), self._on_signal)
         pipes: list[Any] = [self.control, self.recorder]
         with keys.terminal_keys() as keyboard:
+            key_reader = None if keyboard is None else keys.KeyReader(keyboard)
             while pipes:
                 for ready in wait(pipes if keyboard is None else [*pipes, keyboard]):
-                    if ready is keyboard:
-                        event = keys.read_event(keyboard)
-                        if event is not None:
-                            self._command(event)
+                    if ready is keyboard and key_reader is not None:
+                        pressed = key_reader.read()
+                        if pressed is not None:
+                            self._command(*pressed)
                     elif not self._hear(ready):
                         pipes.remove(ready)
         for process in self.processes:
@@ -89,8 +93,8 @@ class _Screen:
         self.stopped_by = number
         self._command(Event.LOST)
 
-    def _command(self, event: Event) -> None:
-        ipc.send(self.control, "event", event=event.value)
+    def _command(self, event: Event, episode: int | None = None) -> None:
+        ipc.send(self.control, "event", event=event.value, episode=episode)
 
     def _hear(self, pipe: Any) -> bool:
         """Take one message; return False where the process at the other end is gone."""
@@ -127,11 +131,39 @@ class _Screen:
     def _on_refused(self, message: dict[str, Any]) -> None:
         self._say(f"'{message['event']}' refused: {message['why']}")
 
+    def _on_encoder(self, message: dict[str, Any]) -> None:
+        self._say(f"video: {message['words']}")
+
+    def _on_realtime(self, message: dict[str, Any]) -> None:
+        for words in message["refused"]:
+            self._say(words)
+
+    def _on_camera(self, message: dict[str, Any]) -> None:
+        self._say(f"at {message['from_s']:.1f} s: {message['words']}")
+
+    def _on_take_back(self, message: dict[str, Any]) -> None:
+        self._say(f"episode {message['episode']} taken back (b brings it back); {message['kept']} kept")
+
+    def _on_bring_back(self, message: dict[str, Any]) -> None:
+        self._say(f"episode {message['episode']} is kept again; {message['kept']} kept")
+
+    def _on_sealing(self, message: dict[str, Any]) -> None:
+        self.sealing = message
+
     def _on_flown(self, message: dict[str, Any]) -> None:
+        late = message["late_ms"]
+        if late is not None:
+            self._say(
+                f"{message['ticks']} ticks, late by {late['p50']:.2f} ms (p50), {late['p99']:.2f} (p99), "
+                f"{late['max']:.1f} at most"
+            )
+            self.lateness.append(late)
         if message["discard"]:
             self._say("flight thrown away; flying it again")
         if message["lost"]:
             self._say(f"the recorder could not keep up: {message['lost']} ticks were not recorded")
+        if message["asked_again"]:
+            self._say(f"a device did not answer at once {message['asked_again']} times: check its cable")
 
     def _on_saved(self, message: dict[str, Any]) -> None:
         self.saved.append(message)
@@ -142,14 +174,28 @@ class _Screen:
             self._say(
                 f"episode {message['episode']} saved: {seconds:.1f} s, {outcome}"
                 f"{message['missed_ticks']} late ticks, ended by {message['reason']}"
+                + (f", {message['camera_faults']} camera faults" if message["camera_faults"] else "")
+                + self._backlog()
             )
         elif now - self.told > _TOLD_EVERY_S or len(self.saved) == wanted:
             self.told = now
             per_minute = 60 * len(self.saved) / (now - self.started)
             self._say(f"{len(self.saved)} of {wanted} flights saved, {per_minute:.0f} a minute")
 
+    def _backlog(self) -> str:
+        """Return in words what is still being saved behind the flights; nothing where that is little."""
+        if self.sealing["flights"] < 2 and self.sealing["pictures"] < 30:
+            return ""
+        return (
+            f" (still saving: {self.sealing['flights']} of at most {self.sealing['limit']} flights, "
+            f"{self.sealing['pictures']} pictures to encode)"
+        )
+
     def _on_done(self, message: dict[str, Any]) -> None:
         self.done = True
+        if message["taken_back"]:
+            self._say(f"{message['taken_back']} episodes taken back; they lie in {message['kept_in']}")
+        self.taken_back = message["taken_back"]
 
     def _on_error(self, message: dict[str, Any]) -> None:
         self.errors.append(message)
@@ -171,7 +217,16 @@ class _Screen:
         if self.config["push"] and self.saved and self.stopped_by is None:
             self._push(Path(root))
         if self.config["json"]:
-            summary = {"root": root, "episodes": len(self.saved), "frames": frames, "successful": succeeded}
+            summary = {
+                "root": root,
+                "episodes": len(self.saved),
+                "taken_back": self.taken_back,
+                "frames": frames,
+                "successful": succeeded,
+                "missed_ticks": sum(message["missed_ticks"] for message in self.saved),
+                "camera_faults": sum(message["camera_faults"] for message in self.saved),
+                "lateness_ms": self.lateness,
+            }
             print(json.dumps(summary))
         return 0 if self.stopped_by is None else 128 + self.stopped_by
 

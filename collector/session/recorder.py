@@ -6,25 +6,32 @@ Nothing here can delay a tick. When control dies, what was flown is sealed as an
 from __future__ import annotations
 
 import contextlib
+import json
 import signal
 import traceback
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from collector.dataset.journal import JournalWriter, list_journals, read_journal
-from collector.dataset.rewrite import compact
+from collector.dataset import durable
+from collector.dataset.encode import EncoderSettings
+from collector.dataset.journal import SYNC_S, JournalWriter, list_journals, read_journal
+from collector.dataset.probe import settings_for
+from collector.dataset.rewrite import TAKEN_BACK, TAKEN_BACK_LIST, compact
 from collector.dataset.schema import normalised
 from collector.dataset.writer import DatasetWriter
 from collector.errors import DataError, UsageError
 from collector.session import ipc
 
+if TYPE_CHECKING:
+    from collector.dataset.salvage import Salvaged
+
 _MAX_UNSEALED = 8  # flights waiting to be sealed before the next may begin
+_IDLE_S = 0.05  # how often a journal is looked after when no tick comes
 
 
 @contextlib.contextmanager
@@ -93,12 +100,20 @@ class _Recorder:
         self.fps = opening["fps"]
         self.features = {k: {**v, "shape": tuple(v["shape"])} for k, v in opening["features"].items()}
         self.videos = [name for name, f in self.features.items() if f["dtype"] == "video"]
-        self.encoder = SimpleNamespace(**opening["encoder"])
+        self.lock_step = opening["lock_step"]
+        sizes = [self.features[name]["shape"][:2] for name in self.videos]
+        # In lock-step nothing can be late, and only the speed counts.
+        self.encoder = (
+            EncoderSettings.of(opening["encoder"])
+            if self.lock_step
+            else settings_for(opening["encoder"], sizes, self.fps)
+        )
         self.create = {"fps": self.fps, "features": self.features, "robot_type": opening["robot_type"]}
         self._writer = self._open_writer(opening["resume"])
         self.ring = ipc.Ring(self.features, opening["ring"])
         self.sealing = ThreadPoolExecutor(1, thread_name_prefix="sealing")
         self.unsealed: list[Future] = []
+        self.flights: list[str] = []  # flight ids of this session, in the order of their episodes
         self.journal: JournalWriter | None = None
         self.header: dict[str, Any] = {}
 
@@ -124,20 +139,27 @@ class _Recorder:
     def run(self) -> None:
         recovered = recover_journals(self._writer, self.root) if self._writer else []
         episodes = self._writer.num_episodes if self._writer else 0
-        ipc.send(self.control, "opened", episodes=episodes, recovered=recovered)
+        self.first = episodes
+        ipc.send(self.control, "opened", episodes=episodes, recovered=recovered, encoder=self.encoder.words())
         try:
-            while (message := ipc.receive(self.control)) is None or message["kind"] != "close":
+            while True:
+                if not self.control.poll(_IDLE_S):
+                    if self.journal is not None:
+                        self.journal.flush_if_due()
+                    continue
+                message = ipc.receive(self.control)
                 if message is None:
                     self._tick()
                 elif message["kind"] == "begin":
                     self._begin(message)
                 elif message["kind"] == "end":
                     self._end(message)
+                elif message["kind"] == "taken_back":
+                    self._note_taken_back(message["episodes"])
+                else:
+                    break
             self._drain()
-            if self._writer and self._writer.num_episodes:
-                self._writer.close()
-                compact(self.root)
-            ipc.send(self.control, "closed", episodes=self._writer.num_episodes if self._writer else 0)
+            ipc.send(self.control, "closed", **self._close_dataset())
         except EOFError:
             # Control died in flight: what reached us becomes an episode, marked as interrupted.
             if self.journal is not None:
@@ -167,7 +189,37 @@ class _Recorder:
             **{k: v for k, v in message.items() if k != "kind"},
         }
         folder = self.root / ".journal" / f"flight-{self.header['flight_id']}"
-        self.journal = JournalWriter(folder, self.header, self.features, self.fps, self.encoder)
+        self.journal = JournalWriter(
+            folder,
+            self.header,
+            self.features,
+            self.fps,
+            self.encoder,
+            patient=self.lock_step,
+            sync_every_s=SYNC_S,
+        )
+        ipc.send(self.control, "ready")
+
+    def _note_taken_back(self, episodes: list[int]) -> None:
+        """Note on the disk which episodes of this session are not to be kept, in place of what was noted before."""
+        flights = [self.flights[episode - self.first] for episode in episodes]
+        durable.write_json(
+            self.root / TAKEN_BACK_LIST, {"flight_ids": flights}, self.root / ".journal" / "tmp"
+        )
+
+    def _close_dataset(self) -> dict[str, Any]:
+        """Write exact statistics, leave out what was taken back and merge the files; return what to tell."""
+        writer = self._writer
+        if not writer or not writer.num_episodes:
+            return {"episodes": 0, "taken_back": 0, "kept_in": None}
+        writer.close()
+        noted = self.root / TAKEN_BACK_LIST
+        taken = writer.episodes_of(json.loads(noted.read_text())["flight_ids"]) if noted.exists() else []
+        if len(taken) == writer.num_episodes:
+            taken = []  # a dataset holds at least one episode: the list stays, for the next session's end
+        compact(self.root, without=taken)
+        kept_in = str(self.root / TAKEN_BACK) if taken else None
+        return {"episodes": writer.num_episodes - len(taken), "taken_back": len(taken), "kept_in": kept_in}
 
     def _tick(self) -> None:
         tick = self.ring.take()
@@ -183,16 +235,24 @@ class _Recorder:
         if journal is None:
             return
         if message.get("discard") or journal.n_frames == 0:
-            journal.abandon()
+            self.unsealed.append(self.sealing.submit(journal.abandon))
             return
+        self.flights.append(self.header["flight_id"])
         end = {k: v for k, v in message.items() if k not in ("kind", "discard")}
         self.unsealed.append(self.sealing.submit(self._seal, journal, end))
+        waiting = sum(not sealed.done() for sealed in self.unsealed)
+        ipc.send_unless_stalled(
+            self.screen, "sealing", flights=waiting, pictures=journal.backlog(), limit=_MAX_UNSEALED
+        )
 
     def _seal(self, journal: JournalWriter, end: dict[str, Any]) -> None:
         journal.close(end)
         n_frames = journal.n_frames
         episode = self.writer.save(journal.folder)
-        ipc.send_unless_stalled(self.screen, "saved", episode=episode, frames=n_frames, **end)
+        faults = json.loads(end.get("camera_faults") or "[]")
+        ipc.send_unless_stalled(
+            self.screen, "saved", episode=episode, frames=n_frames, **end | {"camera_faults": len(faults)}
+        )
 
     def _drain(self, leave: int = 0) -> None:
         """Wait until at most `leave` flights are unsealed; raise what went wrong in sealing."""
@@ -202,16 +262,30 @@ class _Recorder:
             self.unsealed.pop(0).result()
 
 
-def recover(root: Path) -> list[int]:
+def recover(
+    root: Path, tell: Callable[[str, Salvaged | None], None] = lambda words, salvaged: None
+) -> list[int]:
     """Save what a crash left in a dataset's journal; return the episodes that it became.
 
+    A dataset that a crash of lerobot's own recorder left broken is salvaged first.
+
+    Args:
+        tell: Called with words before a salvage, and with words and the result after it.
+
     Raises:
-        DataError: If there is no dataset or journal at `root`.
+        DataError: If there is no dataset or journal at `root`, or nothing can be salvaged.
         UsageError: If the dataset is being recorded just now.
     """
+    from collector.dataset.salvage import finish_salvage, needs_salvage, salvage
+
     if not (root / "meta" / "info.json").exists():
         raise DataError(f"no dataset at {root}: meta/info.json is missing")
     with sole_writer(root):
+        finish_salvage(root)
+        if needs_salvage(root):
+            tell(f"{root} is half-written, as a crash of lerobot leaves it: salvaging what is there", None)
+            salvaged = salvage(root)
+            tell(str(salvaged), salvaged)
         writer = DatasetWriter.open(root)
         try:
             return recover_journals(writer, root)

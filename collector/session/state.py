@@ -26,6 +26,8 @@ class Event(Enum):
     BEGIN = "begin"  # the next flight may begin
     END = "end"  # end the flight and save it
     DISCARD = "discard"  # end the flight and throw it away, to be flown again
+    TAKE_BACK = "take_back"  # a saved episode of this session shall not be kept
+    BRING_BACK = "bring_back"  # one that was taken back shall be kept after all
     STOP = "stop"  # save what is flown and end the session
     LOST = "lost"  # the screen or its terminal is gone
     FAIL = "fail"  # a device or process failed
@@ -44,7 +46,9 @@ _TABLE: dict[State, dict[Event, State | str]] = {
     State.READY: {
         Event.BEGIN: State.RECORDING,
         Event.END: "no flight is running",
-        Event.DISCARD: "no flight is running; a saved one can be dropped with 'demodeck label'",
+        Event.DISCARD: "no flight is running; 'take_back' takes a saved one back",
+        Event.TAKE_BACK: State.READY,
+        Event.BRING_BACK: State.READY,
         Event.STOP: State.STOPPING,
         Event.LOST: State.STOPPING,
         Event.FAIL: State.FAULT,
@@ -54,6 +58,8 @@ _TABLE: dict[State, dict[Event, State | str]] = {
         Event.BEGIN: "a flight is already running",
         Event.END: State.READY,
         Event.DISCARD: State.READY,
+        Event.TAKE_BACK: State.RECORDING,
+        Event.BRING_BACK: State.RECORDING,
         Event.STOP: State.STOPPING,
         Event.LOST: State.STOPPING,
         Event.FAIL: State.FAULT,
@@ -63,6 +69,8 @@ _TABLE: dict[State, dict[Event, State | str]] = {
         Event.BEGIN: "the session is ending",
         Event.END: "the session is ending; the flight is already being saved",
         Event.DISCARD: "the session is ending; the flight is already being saved",
+        Event.TAKE_BACK: "the session is ending",
+        Event.BRING_BACK: "the session is ending",
         Event.STOP: "the session is already ending",
         Event.LOST: State.STOPPING,
         Event.FAIL: State.FAULT,
@@ -72,6 +80,8 @@ _TABLE: dict[State, dict[Event, State | str]] = {
         Event.BEGIN: "the session has failed; start it again",
         Event.END: "the session has failed; the flight is kept as far as it was flown",
         Event.DISCARD: "the session has failed; the flight is kept as far as it was flown",
+        Event.TAKE_BACK: "the session has failed; 'demodeck label' marks a saved flight",
+        Event.BRING_BACK: "the session has failed; 'demodeck label' marks a saved flight",
         Event.STOP: "the session is already ending",
         Event.LOST: State.FAULT,
         Event.FAIL: State.FAULT,

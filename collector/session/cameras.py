@@ -1,0 +1,167 @@
+"""When each picture was really taken, and a camera that froze, skipped or lags caught in the flight."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+_LEAST_LIMIT_S = 0.15
+_LIMIT_PERIODS = 3.0  # a camera may be silent for so many of its own periods
+_NOISY_PICTURES = (
+    30  # after so many pictures that all differ, equal ones are not a still scene but a frozen camera
+)
+_MOST_FAULTS = 200  # noted of one flight: enough to see what happened
+
+
+@dataclass
+class CameraFault:
+    """A stretch of a flight in which a camera did not show what was before it.
+
+    Attributes:
+        camera: Its name.
+        kind: `froze` (no new picture), `repeats` (new pictures, all the same), `late` (pictures too old) or
+            `skipped` (a gap between two pictures).
+        from_s, to_s: From the last good picture to the next one, or to the flight's end [s].
+        limit_s: What is allowed [s].
+    """
+
+    camera: str
+    kind: str
+    from_s: float
+    to_s: float
+    limit_s: float
+
+    def words(self) -> str:
+        """Return it in a sentence that says what was seen and what is allowed."""
+        seconds = self.to_s - self.from_s
+        what = {
+            "froze": f"sent no picture for {seconds:.2f} s",
+            "repeats": f"sent the same picture for {seconds:.2f} s",
+            "late": f"shows what was {seconds:.2f} s ago",
+            "skipped": f"left a gap of {seconds:.2f} s between two pictures",
+        }[self.kind]
+        return f"camera '{self.camera}' {what} (limit {self.limit_s:.2f} s): check its cable and light"
+
+
+class _Camera:
+    def __init__(self, name: str, camera: Any, fps: float) -> None:
+        self.name, self.camera = name, camera
+        period_s = 1.0 / (getattr(camera, "fps", None) or fps)
+        self.limit_s = max(_LEAST_LIMIT_S, _LIMIT_PERIODS * period_s)
+        # Pictures of a camera faster than control are skipped by control itself.
+        self.gap_s = max(2.5 * period_s, 1.5 / fps + period_s)
+        self.before: tuple[Any, float | None] = (None, None)
+        self.captured_s: float | None = None
+        self.changed_s = 0.0  # when the picture last differed from the one before
+        self.sample = b""
+        self.differed = 0
+        self.open: CameraFault | None = None
+
+    def note(self) -> None:
+        self.before = (getattr(self.camera, "latest_frame", None), self.timestamp())
+
+    def timestamp(self) -> float | None:
+        return getattr(self.camera, "latest_timestamp", None)
+
+    def capture_moment(self, picture: Any) -> float | None:
+        """Return the `time.perf_counter()` at which `picture` was taken, or None where the camera does not say."""
+        moment = self.timestamp()
+        if getattr(self.camera, "latest_frame", None) is picture:
+            return moment
+        # Another picture has come since this one was handed out: was this the one from before?
+        frame, before = self.before
+        return before if frame is picture else moment
+
+
+class CameraWatch:
+    """Looks at every picture of one flight.
+
+    Args:
+        robot: A lerobot `Robot`.
+        fps: Control rate [Hz].
+        said: Called with each fault as soon as it is seen; None looks at the clocks only.
+
+    Attributes:
+        faults: All of the flight so far.
+    """
+
+    def __init__(self, robot: Any, fps: float, said: Callable[[CameraFault], None] | None = None) -> None:
+        known = getattr(robot, "cameras", None) or {}
+        names = [name for name, kind in robot.observation_features.items() if isinstance(kind, tuple)]
+        self._cameras = [_Camera(name, known.get(name), fps) for name in names]
+        self._said = said
+        self.faults: list[CameraFault] = []
+
+    def before_observation(self) -> None:
+        """Note which picture each camera has now, so that the one handed out can be told apart."""
+        for camera in self._cameras:
+            camera.note()
+
+    def captured_s(
+        self, observation: dict[str, Any], observed_s: float, of_perf_counter: Callable[[float], float]
+    ) -> dict[str, float]:
+        """Return when each camera's picture was taken [s], and check it.
+
+        Args:
+            observation: What `get_observation` gave.
+            observed_s: When it gave that [s].
+            of_perf_counter: Turns a `time.perf_counter()` [s] into the flight's time [s].
+        """
+        moments = {}
+        for camera in self._cameras:
+            moment = camera.capture_moment(observation[camera.name])
+            # A camera that does not say when it captured took its picture while we asked for it.
+            captured_s = observed_s if moment is None else of_perf_counter(moment)
+            moments[camera.name] = captured_s
+            if self._said is not None:
+                self._check(camera, observation[camera.name], captured_s, observed_s)
+        return moments
+
+    def end(self, now_s: float) -> list[dict[str, Any]]:
+        """End the flight; return its faults as plain dictionaries."""
+        for camera in self._cameras:
+            if camera.open is not None:
+                camera.open.to_s = now_s
+        return [asdict(fault) for fault in self.faults]
+
+    def _check(self, camera: _Camera, picture: np.ndarray, captured_s: float, now_s: float) -> None:
+        last_s, camera.captured_s = camera.captured_s, captured_s
+        sample = picture[::31, ::31].tobytes()
+        same, camera.sample = sample == camera.sample, sample
+        if last_s is None:
+            camera.changed_s = now_s
+            return
+        if not same:
+            camera.changed_s = now_s
+            camera.differed += 1
+        elif captured_s != last_s and camera.differed < _NOISY_PICTURES:
+            camera.differed = 0  # a new picture like the one before: this camera has no noise
+        noisy = camera.differed >= _NOISY_PICTURES
+        age_s, gap_s, still_s = now_s - captured_s, captured_s - last_s, now_s - camera.changed_s
+        if captured_s == last_s and age_s > camera.limit_s:
+            self._bad(camera, "froze", captured_s, now_s)
+        elif noisy and still_s > camera.limit_s:
+            self._bad(camera, "repeats", camera.changed_s, now_s)
+        elif age_s > camera.limit_s:
+            self._bad(camera, "late", captured_s, now_s)
+        else:
+            if camera.open is not None:
+                camera.open.to_s, camera.open = captured_s, None
+            elif gap_s > camera.gap_s:
+                self._bad(camera, "skipped", last_s, captured_s)
+                camera.open = None
+
+    def _bad(self, camera: _Camera, kind: str, from_s: float, to_s: float) -> None:
+        if camera.open is not None and camera.open.kind == kind:
+            camera.open.to_s = to_s
+            return
+        camera.open = CameraFault(camera.name, kind, from_s, to_s, camera.limit_s)
+        if kind == "skipped":
+            camera.open.limit_s = camera.gap_s
+        if len(self.faults) < _MOST_FAULTS:
+            self.faults.append(camera.open)
+            if self._said is not None:
+                self._said(camera.open)

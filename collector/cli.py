@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
+from typing import TYPE_CHECKING, Any
 
 from collector.flags import PlainParser
+
+if TYPE_CHECKING:
+    from collector.dataset.salvage import Salvaged
 
 
 def main_record(args: list[str]) -> int:
@@ -20,8 +24,12 @@ def main_record(args: list[str]) -> int:
 
 
 def main_recover(args: list[str]) -> int:
-    """`demodeck recover DATASET`: save flights that a crash interrupted."""
-    parser = PlainParser(prog="demodeck recover", description="Save flights that a crash interrupted.")
+    """`demodeck recover DATASET`: salvage what a crash of lerobot broke, save flights that a crash interrupted."""
+    parser = PlainParser(
+        prog="demodeck recover",
+        description="Salvage a dataset that a crash of lerobot's recorder left broken; the original is kept beside "
+        "it. Save flights that a crash interrupted.",
+    )
     parser.add_argument("dataset", help="folder or name of the dataset")
     parser.add_argument("--json", action="store_true", help="print the episodes as JSON")
     given = parser.parse_args(args)
@@ -29,14 +37,21 @@ def main_recover(args: list[str]) -> int:
     from collector.session.recorder import recover
 
     root = locate(given.dataset)
-    episodes = recover(root)
+    report: dict[str, Any] = {"root": str(root), "recovered": [], "salvaged": None}
+
+    def tell(words: str, salvaged: Salvaged | None) -> None:
+        print(words, file=sys.stderr)
+        if salvaged is not None:
+            report["salvaged"] = {**vars(salvaged), "backup": str(salvaged.backup)}
+
+    episodes = recover(root, tell)
     if given.json:
-        print(json.dumps({"root": str(root), "recovered": episodes}))
+        print(json.dumps({**report, "recovered": episodes}))
     elif episodes:
         print(
             f"saved {len(episodes)} interrupted flight(s) as episode(s) {episodes} of {root}", file=sys.stderr
         )
-    else:
+    elif report["salvaged"] is None:
         print(f"nothing to recover in {root}", file=sys.stderr)
     return 0
 

@@ -27,6 +27,7 @@ def environment(home: Path) -> dict[str, str]:
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "DEMODECK_"))}
     return kept | {
         "HF_HOME": str(home),
+        "XDG_CACHE_HOME": str(home / "cache"),
         "HF_HUB_OFFLINE": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "PYTHONPATH": os.pathsep.join([str(PROJECT), str(PROJECT / "tests")]),

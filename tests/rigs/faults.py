@@ -20,7 +20,7 @@ FPS = 30
 TAKE_TICKS = 30  # a take lasts a second
 SAVED = 4  # takes that are over and saved when the fault strikes; it strikes in or after the next one
 _SMALL_FILE = 4096  # [bytes]; no file may grow past this on the "full disk"
-_QUIET_S = 0.045  # without a tick for longer than a period, the take is over
+_QUIET_S = 0.06  # without a tick for longer than a period, the take is over
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def inflict(
         subprocess.TimeoutExpired: If the session does not end.
     """
     take = Take(recorder, folder, flags_of(fault) | (flags or {}))
-    env = environment(folder / "home")
+    env = environment(folder.parent / "home")  # shared: a recorder may keep what it measured of the machine
     struck_s = None
     with running(take.command(), folder, env) as process:
         if fault.sign is not None or fault.disk_full:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,9 @@ def measure(folder: Path, seconds: float, rates: list[int], camera_rate: int, lo
         flags = flags | (_CAMERAS if cameras else {})
         flags |= {"dataset.fps": fps, "dataset.episode_time_s": seconds, "dataset.num_episodes": 1}
         take = Take(recorder, place, flags)
-        env = environment(place / "home")
+        env = environment(folder / "home")
+        if cameras and name == "demodeck":
+            _warm_up(folder, flags)
         with (
             beside(place) if loaded else contextlib.nullcontext(),
             running(take.command(), place, env) as process,
@@ -62,7 +65,23 @@ def measure(folder: Path, seconds: float, rates: list[int], camera_rate: int, lo
                 f"{fps} Hz", cameras, label, round(fps * seconds), f"failed ({code}): {last}", *[""] * 7
             )
             continue
-        table.row(f"{fps} Hz", cameras, label, *_figures(take, fps, seconds))
+        table.row(f"{fps} Hz", cameras, label + encoders(take.root), *_figures(take, fps, seconds))
+
+
+def _warm_up(folder: Path, flags: dict[str, Any]) -> None:
+    """Let demodeck measure the machine's encoders once, as its first start on an idle machine does."""
+    place = folder / "warm-up"
+    place.mkdir()
+    take = Take("demodeck", place, flags | {"dataset.episode_time_s": 1})
+    with running(take.command(), place, environment(folder / "home")) as process:
+        process.wait(timeout=120)
+
+
+def encoders(root: Path) -> str:
+    """Return the codecs of a set's videos, in brackets; nothing where it has none."""
+    features = json.loads((root / "meta" / "info.json").read_text())["features"].values()
+    codecs = {(f.get("info") or {}).get("video.codec", "?") for f in features if f["dtype"] == "video"}
+    return f" ({', '.join(sorted(codecs))})" if codecs else ""
 
 
 def _figures(take: Take, fps: int, seconds: float) -> list[Any]:

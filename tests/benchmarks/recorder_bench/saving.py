@@ -60,7 +60,7 @@ def _gaps(take: Take, seconds: float) -> tuple[float, float]:
         looked_s = now_s
         return count_ticks(take.log) > FPS * (seconds + 1)
 
-    with running(take.command(), take.folder, environment(take.folder / "home")) as process:
+    with running(take.command(), take.folder, environment(take.folder.parent / "home")) as process:
         wait_until(
             lambda: process.poll() is not None or second_take_is_on(), "the next take", 30 * seconds + 300
         )

@@ -307,6 +307,8 @@ def _find_clips(
                 continue
         elif not adrift:
             if episode in repeated:
+                # What the failed save left of its video, if anything, lies from here on.
+                counted.clear()
                 give_up(f"a save of episode {episode} failed and was tried again")
                 continue
             position += max(0, of.index - previous_end)  # episodes in between whose rows are lost

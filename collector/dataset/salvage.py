@@ -110,6 +110,7 @@ def finish_salvage(root: str | Path) -> Path | None:
     """
     root = Path(root).resolve()
     durable.finish_exchange(root)
+    durable.finish_exchange(root / "meta" / "episodes")  # a writer of ours died there: nothing is broken
     kept = None
     for left in (_beside(root), root.with_name(f".{root.name}.aside")):
         if left.is_dir() and needs_salvage(left):

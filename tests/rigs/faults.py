@@ -78,9 +78,14 @@ class Outcome:
     acted_on: bool = False
 
     def left_safe(self, fault: Fault) -> bool:
-        """Return whether the arm was held and let go or, where nobody was left to do so, left alone."""
+        """Return whether the arm was held and let go or, where nobody was left to do so, left alone.
+
+        A session that has outlived the fault and ended in order need not have held it.
+        """
         if fault.kills_control:
             return not self.acted_on
+        if self.exit_code == 0:
+            return self.disconnected
         return self.disconnected and (self.held or not fault.can_hold)
 
 

@@ -11,11 +11,12 @@ PROJECT = Path(__file__).parent.parent
 
 
 @pytest.fixture
-def command_env(tmp_path):
+def command_env(tmp_path, tmp_path_factory):
     """Environment without the user's caches, account or Hub."""
     env = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "DEMODECK_"))}
     return env | {
         "HF_HOME": str(tmp_path / "hf-home"),
+        "XDG_CACHE_HOME": str(tmp_path_factory.getbasetemp() / "cache"),
         "PYTHONPATH": str(PROJECT),
         "OMP_NUM_THREADS": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",

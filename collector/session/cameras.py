@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -13,6 +14,8 @@ _LIMIT_PERIODS = 3.0  # a camera may be silent for so many of its own periods
 _NOISY_PICTURES = (
     30  # after so many pictures that all differ, equal ones are not a still scene but a frozen camera
 )
+_WINDOW_S = 2.0  # over which a camera's rate is taken
+_LEAST_RATE = 0.85  # of the rate it promises, or of control's where that is lower
 _MOST_FAULTS = 200  # noted of one flight: enough to see what happened
 
 
@@ -22,10 +25,10 @@ class CameraFault:
 
     Attributes:
         camera: Its name.
-        kind: `froze` (no new picture), `repeats` (new pictures, all the same), `late` (pictures too old) or
-            `skipped` (a gap between two pictures).
+        kind: `froze` (no new picture), `repeats` (new pictures, all the same), `late` (pictures too old),
+            `skipped` (a gap between two pictures) or `slow` (too few pictures for two seconds).
         from_s, to_s: From the last good picture to the next one, or to the flight's end [s].
-        limit_s: What is allowed [s].
+        limit_s: What is allowed [s]; of `slow`, the mean time between two pictures.
     """
 
     camera: str
@@ -42,6 +45,7 @@ class CameraFault:
             "repeats": f"sent the same picture for {seconds:.2f} s",
             "late": f"shows what was {seconds:.2f} s ago",
             "skipped": f"left a gap of {seconds:.2f} s between two pictures",
+            "slow": f"sends fewer than {1 / self.limit_s:.1f} pictures a second",
         }[self.kind]
         return f"camera '{self.camera}' {what} (limit {self.limit_s:.2f} s): check its cable and light"
 
@@ -59,6 +63,10 @@ class _Camera:
         self.sample = b""
         self.differed = 0
         self.open: CameraFault | None = None
+        promised = getattr(camera, "fps", None)
+        self.mean_gap_s = None if not promised else 1.0 / (_LEAST_RATE * min(promised, fps))
+        self.recent: deque[float] = deque()
+        self.slow: CameraFault | None = None
 
     def note(self) -> None:
         self.before = (getattr(self.camera, "latest_frame", None), self.timestamp())
@@ -123,8 +131,9 @@ class CameraWatch:
     def end(self, now_s: float) -> list[dict[str, Any]]:
         """End the flight; return its faults as plain dictionaries."""
         for camera in self._cameras:
-            if camera.open is not None:
-                camera.open.to_s = now_s
+            for fault in (camera.open, camera.slow):
+                if fault is not None:
+                    fault.to_s = now_s
         return [asdict(fault) for fault in self.faults]
 
     def _check(self, camera: _Camera, picture: np.ndarray, captured_s: float, now_s: float) -> None:
@@ -150,18 +159,38 @@ class CameraWatch:
         else:
             if camera.open is not None:
                 camera.open.to_s, camera.open = captured_s, None
+                camera.recent.clear()  # the hole is said already
             elif gap_s > camera.gap_s:
-                self._bad(camera, "skipped", last_s, captured_s)
-                camera.open = None
+                self._note(CameraFault(camera.name, "skipped", last_s, captured_s, camera.gap_s))
+        if captured_s != last_s:
+            camera.recent.append(captured_s)
+        self._check_rate(camera, now_s)
+
+    def _check_rate(self, camera: _Camera, now_s: float) -> None:
+        recent = camera.recent
+        whole_window = bool(recent) and recent[0] <= now_s - _WINDOW_S
+        while recent and recent[0] < now_s - _WINDOW_S:
+            recent.popleft()
+        if camera.mean_gap_s is None or not whole_window:
+            return
+        # What froze is said already.
+        if len(recent) * camera.mean_gap_s < _WINDOW_S and camera.open is None:
+            if camera.slow is None:
+                camera.slow = CameraFault(camera.name, "slow", now_s - _WINDOW_S, now_s, camera.mean_gap_s)
+                self._note(camera.slow)
+            camera.slow.to_s = now_s
+        elif camera.slow is not None:
+            camera.slow.to_s, camera.slow = now_s, None
 
     def _bad(self, camera: _Camera, kind: str, from_s: float, to_s: float) -> None:
         if camera.open is not None and camera.open.kind == kind:
             camera.open.to_s = to_s
             return
         camera.open = CameraFault(camera.name, kind, from_s, to_s, camera.limit_s)
-        if kind == "skipped":
-            camera.open.limit_s = camera.gap_s
+        self._note(camera.open)
+
+    def _note(self, fault: CameraFault) -> None:
         if len(self.faults) < _MOST_FAULTS:
-            self.faults.append(camera.open)
+            self.faults.append(fault)
             if self._said is not None:
-                self._said(camera.open)
+                self._said(fault)

@@ -154,7 +154,7 @@ class _Session:
                 time_limit_s=self._time_limit_s(),
                 stop_on_success=self.config.stop_on_success,
                 poll=self._poll,
-                on_camera_fault=lambda fault: self._tell("camera", **asdict(fault), words=fault.words()),
+                on_camera_fault=lambda fault: self._tell("camera", fault=asdict(fault), words=fault.words()),
             )
             self._end(result, sink.lost)
             self.saved += not result.discard
@@ -245,8 +245,9 @@ class _Session:
         if episode is None and candidates:
             episode = candidates[-1]
         if episode not in candidates:
-            named = "no episode" if episode is None else f"episode {episode}"
-            why = f"{named} can be {'taken' if away else 'brought'} back: these can: {[*candidates]}"
+            named = "no episode can be" if episode is None else f"episode {episode} cannot be"
+            these = ", ".join(map(str, candidates)) or "none"
+            why = f"{named} {'taken' if away else 'brought'} back; of this session can be: {these}"
             self._tell("refused", event=event.value, why=why)
             return
         (self.taken_back.append if away else self.taken_back.remove)(episode)

@@ -57,7 +57,8 @@ class Ring:
         self._ticks = np.frombuffer(buffer, self._dtype, self.slots, offset=_HEADER_BYTES)
         self._count = 0  # ticks written (producer) or read (consumer) so far
         if self._owner:
-            self._released[0] = 0
+            # Every page is touched now: the first flight would otherwise wait for each of them.
+            np.frombuffer(buffer, np.uint8)[:] = 0
 
     @property
     def name(self) -> str:

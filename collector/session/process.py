@@ -61,7 +61,6 @@ class _Screen:
         self.flying: dict[str, Any] = {}
         self.errors: list[dict[str, Any]] = []
         self.saved: list[dict[str, Any]] = []
-        self.sealing: dict[str, Any] = {"flights": 0, "pictures": 0, "limit": 0}
         self.lateness: list[dict[str, float]] = []  # of each flight [ms]
         self.taken_back = 0
         self.done = False
@@ -139,7 +138,7 @@ class _Screen:
             self._say(words)
 
     def _on_camera(self, message: dict[str, Any]) -> None:
-        self._say(f"at {message['from_s']:.1f} s: {message['words']}")
+        self._say(f"at {message['fault']['from_s']:.1f} s: {message['words']}")
 
     def _on_take_back(self, message: dict[str, Any]) -> None:
         self._say(f"episode {message['episode']} taken back (b brings it back); {message['kept']} kept")
@@ -148,14 +147,18 @@ class _Screen:
         self._say(f"episode {message['episode']} is kept again; {message['kept']} kept")
 
     def _on_sealing(self, message: dict[str, Any]) -> None:
-        self.sealing = message
+        if message["flights"] > 1 or message["pictures"] > self.flying.get("fps", 30):
+            self._say(
+                f"still saving {message['flights']} of at most {message['limit']} flights behind this one, "
+                f"{message['pictures']} pictures to encode"
+            )
 
     def _on_flown(self, message: dict[str, Any]) -> None:
         late = message["late_ms"]
         if late is not None:
             self._say(
-                f"{message['ticks']} ticks, late by {late['p50']:.2f} ms (p50), {late['p99']:.2f} (p99), "
-                f"{late['max']:.1f} at most"
+                f"{message['ticks']} ticks, late by {late['p50']:.3f} ms (p50), {late['p99']:.3f} (p99), "
+                f"{late['max']:.3f} at most"
             )
             self.lateness.append(late)
         if message["discard"]:
@@ -175,21 +178,11 @@ class _Screen:
                 f"episode {message['episode']} saved: {seconds:.1f} s, {outcome}"
                 f"{message['missed_ticks']} late ticks, ended by {message['reason']}"
                 + (f", {message['camera_faults']} camera faults" if message["camera_faults"] else "")
-                + self._backlog()
             )
         elif now - self.told > _TOLD_EVERY_S or len(self.saved) == wanted:
             self.told = now
             per_minute = 60 * len(self.saved) / (now - self.started)
             self._say(f"{len(self.saved)} of {wanted} flights saved, {per_minute:.0f} a minute")
-
-    def _backlog(self) -> str:
-        """Return in words what is still being saved behind the flights; nothing where that is little."""
-        if self.sealing["flights"] < 2 and self.sealing["pictures"] < 30:
-            return ""
-        return (
-            f" (still saving: {self.sealing['flights']} of at most {self.sealing['limit']} flights, "
-            f"{self.sealing['pictures']} pictures to encode)"
-        )
 
     def _on_done(self, message: dict[str, Any]) -> None:
         self.done = True
@@ -209,8 +202,9 @@ class _Screen:
         succeeded = sum(message["success"] is True for message in self.saved)
         root = self.flying["root"]
         seconds = time.monotonic() - self.started
+        taken_back = f" ({self.taken_back} taken back)" if self.taken_back else ""
         self._say(
-            f"{len(self.saved)} flights, {frames} frames, {succeeded} successful, "
+            f"{len(self.saved)} flights{taken_back}, {frames} frames, {succeeded} successful, "
             f"in {seconds:.0f} s: {root}\n"
             f"next: demodeck score {root}"
         )

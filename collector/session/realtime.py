@@ -38,6 +38,8 @@ def undisturbed() -> Iterator[list[str]]:
         gc.unfreeze()
         sys.setswitchinterval(switch_s)
         _unschedule()
+        if sys.platform == "linux":
+            ctypes.CDLL(None).munlockall()
 
 
 def collect_garbage() -> None:

@@ -32,6 +32,7 @@ def save(root: Path) -> None:
 OPERATIONS = {
     "save": save,
     "compact": compact,
+    "take_back": lambda root: compact(root, without=[1]),
     "copy": lambda root: copy_selection(root, root.with_name("copied"), [1, 0]),
 }
 

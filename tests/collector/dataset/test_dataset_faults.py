@@ -14,7 +14,7 @@ from collector.dataset import schema
 from collector.dataset.journal import list_journals
 from collector.dataset.labels import Labels
 from collector.dataset.reader import Dataset
-from collector.dataset.rewrite import compact
+from collector.dataset.rewrite import TAKEN_BACK, compact
 from collector.dataset.writer import DatasetWriter
 
 FEATURES = schema.features_for(STATE, STATE, {"front": (32, 32)})
@@ -166,6 +166,20 @@ def test_killed_while_merging_files(tmp_path):
         assert Labels(root).current() == {1: {"verdict": "drop"}}
         assert [path.name for path in root.parent.iterdir()] == ["set"]  # nothing is left beside
         assert compact(root) is False
+
+
+def test_killed_while_leaving_out_what_was_taken_back(tmp_path):
+    base = tmp_path / "base"
+    record(base, FLIGHTS, features=FEATURES)
+    left = [FLIGHTS[0], FLIGHTS[2]]
+    for root in run_server("take_back", "kill", base, tmp_path / "cases", stride=4):
+        before = open_in_lerobot(root).num_episodes == 3
+        assert check_in_lerobot(root, FLIGHTS if before else left) == (3 if before else 2)
+        compact(root, without=[1] if before else [])
+        assert check_in_lerobot(root, left) == 2
+        away = Dataset.open(root / TAKEN_BACK / "0")
+        np.testing.assert_array_equal(away.columns(["action"])["action"], FLIGHTS[1].columns["action"])
+        assert [path.name for path in root.parent.iterdir()] == ["set"]
 
 
 @pytest.mark.parametrize("operation", ["save", "compact", "copy"])

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from rigs.fault_rig.log import read_log
 PROJECT = Path(__file__).parent.parent.parent
 RIG = "rigs.fault_rig"
 _groups: set[int] = set()  # process groups that run now
+_stopped = threading.Event()  # nothing may be started any more
 
 
 def environment(home: Path) -> dict[str, str]:
@@ -87,7 +89,13 @@ class Take:
 
 @contextlib.contextmanager
 def running(command: list[str], folder: Path, env: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
-    """Start a command in a process group of its own; none of the group outlives the block."""
+    """Start a command in a process group of its own; none of the group outlives the block.
+
+    Raises:
+        RuntimeError: If `kill_all` has been called.
+    """
+    if _stopped.is_set():
+        raise RuntimeError("nothing is started after kill_all")
     with (folder / "stdout").open("w") as out, (folder / "stderr").open("w") as err:
         process = subprocess.Popen(
             command, cwd=folder, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=err, text=True,
@@ -95,6 +103,8 @@ def running(command: list[str], folder: Path, env: dict[str, str]) -> Iterator[s
         )  # fmt: skip
     _groups.add(process.pid)
     try:
+        if _stopped.is_set():  # it was called while the process started
+            raise RuntimeError("nothing is started after kill_all")
         yield process
     finally:
         with contextlib.suppress(ProcessLookupError):
@@ -104,7 +114,8 @@ def running(command: list[str], folder: Path, env: dict[str, str]) -> Iterator[s
 
 
 def kill_all() -> None:
-    """Kill everything that `running` has started and not ended yet, from whichever thread."""
+    """Kill everything that `running` has started and not ended yet, from whichever thread; start no more."""
+    _stopped.set()
     for group in list(_groups):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(group, signal.SIGKILL)

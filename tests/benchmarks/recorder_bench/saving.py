@@ -72,9 +72,8 @@ def _gaps(take: Take, seconds: float) -> tuple[float, float]:
         first, second = recorded_ticks(take.root)[:2]
         last, following = first[-1], second[0]
     else:
-        # The killed set cannot be read, but the longest pause near the take's end is the save.
-        near = [t for t in ticks if t > 0.8 * FPS * seconds and t + 1 in ticks]
-        last = max(near, key=lambda tick: ticks[tick + 1] - ticks[tick])
+        # The killed set cannot be read, but the longest pause is the save.
+        last = max((t for t in ticks if t + 1 in ticks), key=lambda tick: ticks[tick + 1] - ticks[tick])
         following = last + 1
     over_s = ticks[last] + 1 / FPS
     return ticks[following] - over_s, saved_s - over_s

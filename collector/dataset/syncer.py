@@ -43,19 +43,27 @@ class Syncer:
             for descriptor in self._descriptors:
                 os.close(descriptor)
 
-    def _run(self, every_s: float) -> None:
+    def sync(self) -> None:
+        """Sync everything once; the thread does this again and again.
+
+        Raises:
+            OSError: If the disk refuses.
+        """
         sync = getattr(os, "fdatasync", os.fsync)
+        new, self._new = self._new, []
+        for descriptor in self._descriptors:
+            sync(descriptor)
+        for path in new:
+            with contextlib.suppress(FileNotFoundError):  # encoded meanwhile
+                durable.sync_file(path)
+        for folder in {path.parent for path in new}:
+            with contextlib.suppress(FileNotFoundError):
+                durable.sync_folder(folder)
+
+    def _run(self, every_s: float) -> None:
         while not self._ending.wait(every_s):
-            new, self._new = self._new, []
             try:
-                for descriptor in self._descriptors:
-                    sync(descriptor)
-                for path in new:
-                    with contextlib.suppress(FileNotFoundError):  # encoded meanwhile
-                        durable.sync_file(path)
-                for folder in {path.parent for path in new}:
-                    with contextlib.suppress(FileNotFoundError):
-                        durable.sync_folder(folder)
+                self.sync()
             except OSError as error:
                 self._error = error
                 return

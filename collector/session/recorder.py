@@ -101,15 +101,9 @@ class _Recorder:
         self.features = {k: {**v, "shape": tuple(v["shape"])} for k, v in opening["features"].items()}
         self.videos = [name for name, f in self.features.items() if f["dtype"] == "video"]
         self.lock_step = opening["lock_step"]
-        sizes = [self.features[name]["shape"][:2] for name in self.videos]
-        # In lock-step nothing can be late, and only the speed counts.
-        self.encoder = (
-            EncoderSettings.of(opening["encoder"])
-            if self.lock_step
-            else settings_for(opening["encoder"], sizes, self.fps)
-        )
         self.create = {"fps": self.fps, "features": self.features, "robot_type": opening["robot_type"]}
         self._writer = self._open_writer(opening["resume"])
+        self.encoder = self._choose_encoder(opening["encoder"])
         self.ring = ipc.Ring(self.features, opening["ring"])
         self.sealing = ThreadPoolExecutor(1, thread_name_prefix="sealing")
         self.unsealed: list[Future] = []
@@ -128,6 +122,15 @@ class _Recorder:
                 "or choose another --dataset.root"
             )
         return DatasetWriter.open(self.root, fps=self.fps, features=self.features)
+
+    def _choose_encoder(self, flags: dict[str, Any]) -> EncoderSettings:
+        """Return what the flags say; `auto` stays with a dataset's H.264, else takes what this machine can afford."""
+        if flags["vcodec"] == "auto" and self._writer and self.videos:
+            known = (self._writer.info["features"][self.videos[0]].get("info") or {}).get("video.codec")
+            flags = flags | ({"vcodec": "h264"} if known == "h264" else {})
+        if self.lock_step:
+            return EncoderSettings.of(flags)  # nothing can be late, and only the speed counts
+        return settings_for(flags, [self.features[name]["shape"][:2] for name in self.videos], self.fps)
 
     @property
     def writer(self) -> DatasetWriter:

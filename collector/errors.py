@@ -62,7 +62,8 @@ def explained(error: BaseException) -> DemodeckError | None:
             return seen
         if isinstance(seen, OSError):
             where = f" ({seen.filename})" if seen.filename else ""
-            if seen.errno in (errno.ENOSPC, errno.EDQUOT):
+            # A file too large is what a limit on file sizes, or an old file system, says.
+            if seen.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
                 return StorageError(
                     f"the disk is full{where}: free some space; what was saved before is intact"
                 )

@@ -70,6 +70,7 @@ class _Session:
         self.ring = ipc.Ring(self.recording.features)
         self.state = State.READY
         self.lost_screen = False
+        self.sink: ipc.RingSink | None = None
         self.first = 0  # the session's first episode
         self.saved = 0  # flights handed to the recorder to be kept
         self.taken_back: list[int] = []  # episodes, in the order in which they were taken back
@@ -100,9 +101,11 @@ class _Session:
             self._tell("done", **{k: v for k, v in closed.items() if k != "kind"})
         except BaseException:
             self._take(Event.FAIL)
-            hold(self.robot)
             raise
         finally:
+            # Whatever the end: its last order is to stay where it is, not to go where it was asked to.
+            if failed := hold(self.robot, self.sink.measured if self.sink else None):
+                self._tell("unheld", why=failed)
             release(self.robot, self.pilot)
             self.ring.close()
 
@@ -139,7 +142,9 @@ class _Session:
                 return message
 
     def _fly_all(self) -> None:
-        sink = ipc.RingSink(self.ring, self.recorder, self.recording, wait=is_lock_step(self.robot))
+        self.sink = sink = ipc.RingSink(
+            self.ring, self.recorder, self.recording, wait=is_lock_step(self.robot)
+        )
         while not self._enough() and self.state is State.READY:
             seed = self.config.seed + self.first + self.saved
             self._begin(seed)
@@ -158,7 +163,12 @@ class _Session:
             )
             self._end(result, sink.lost)
             self.saved += not result.discard
-            if not self._enough() and self.state is State.READY and not self.simulated:
+            if (
+                not self._enough()
+                and self.state is State.READY
+                and not self.simulated
+                and self.data.reset_time_s > 0
+            ):
                 self._reset_phase()
             collect_garbage()
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import pkgutil
 from typing import Any
 
 from collector.errors import DeviceError, UsageError
+from collector.session.safety import close_parts
 
 _OURS = {
     "robot": {"sim_so101": "collector.robots.sim_so101"},
@@ -123,7 +123,7 @@ def connect(device: Any, what: str) -> None:
                 break
             except (ConnectionError, RuntimeError):
                 # lerobot leaves the port open when a motor did not answer, and would refuse to open it again.
-                _let_go(device)
+                close_parts(device, torque_off=False)
                 if not left:
                     raise
     except DemodeckError:
@@ -134,16 +134,3 @@ def connect(device: Any, what: str) -> None:
             f"{what} '{device}' does not connect: {reason}: check its cable, power and port, "
             "then run 'demodeck doctor'"
         ) from error
-
-
-def _let_go(device: Any) -> None:
-    """Close what a failed `connect` has opened, so that it can be tried again."""
-    bus, cameras = getattr(device, "bus", None), getattr(device, "cameras", None) or {}
-    closing = [(camera, camera.disconnect) for camera in cameras.values()]
-    if bus is not None:
-        # Torque is as it was; switching it on a bus that does not answer would fail, with the port left open.
-        closing.append((bus, lambda: bus.disconnect(False)))
-    for part, close in closing:
-        with contextlib.suppress(Exception):
-            if part.is_connected:
-                close()

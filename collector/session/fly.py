@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from collector.errors import DemodeckError, DeviceError
 from collector.robots.protocols import Simulated
 from collector.session.cameras import CameraFault, CameraWatch
 from collector.session.pacing import LockStepPacer, WallClockPacer
@@ -147,7 +148,7 @@ def fly(
     while not result.reason:
         tick_s = pacer.now_s()
         watch.before_observation()
-        observation = _ask(robot.get_observation, result)
+        observation = _ask(robot, robot.get_observation, result)
         observed_s = pacer.now_s()
         clock_s = {"tick": tick_s, "observation": observed_s}
         clock_s |= watch.captured_s(observation, observed_s, pacer.of_perf_counter)
@@ -155,9 +156,9 @@ def fly(
         if observes:
             extra = {} if environment_state is None else {"environment_state": environment_state}
             pilot.observe({**observation, **extra})
-        asked = _ask(pilot.get_action, result)
+        asked = _ask(pilot, pilot.get_action, result)
         clock_s["action"] = pacer.now_s()
-        sent = _ask(partial(robot.send_action, asked), result)
+        sent = _ask(robot, partial(robot.send_action, asked), result)
         said = _teleop_events(pilot)
         result.ticks += 1
 
@@ -177,23 +178,30 @@ def fly(
     return result
 
 
-def _ask(call: Callable[[], Any], result: FlightResult) -> Any:
+def _ask(device: Any, call: Callable[[], Any], result: FlightResult) -> Any:
     """Return what a device answers. One packet lost on a bus must not cost a flight: it is asked again for a while.
 
     Raises:
-        Exception: What it raised last, or at once where it is no matter of a lost answer.
+        DeviceError: Naming the device and what it raised last, or at once where it is no matter of a lost answer.
     """
     deadline = None
     while True:
         try:
             return call()
-        except (ConnectionError, TimeoutError) as error:
+        except DemodeckError:
+            raise
+        except Exception as error:
             # lerobot's errors for a device that was never connected, or is gone, are no lost packets.
-            if type(error).__name__ in ("DeviceNotConnectedError", "DeviceAlreadyConnectedError"):
-                raise
+            gone = type(error).__name__ in ("DeviceNotConnectedError", "DeviceAlreadyConnectedError")
             deadline = time.perf_counter() + _PATIENCE_S if deadline is None else deadline
-            if time.perf_counter() >= deadline:
-                raise
+            lost = isinstance(error, (ConnectionError, TimeoutError)) and not gone
+            if not lost or time.perf_counter() >= deadline:
+                kind = "robot" if hasattr(device, "send_action") else "teleoperator"
+                reason = " ".join(str(error).split()) or type(error).__name__
+                raise DeviceError(
+                    f"{kind} '{device}' failed in flight: {reason}: check its cables, power and cameras, then run "
+                    "'demodeck doctor'"
+                ) from error
             result.asked_again += 1
             time.sleep(0.002)
 

@@ -6,7 +6,6 @@ either side sees at once when the other has died.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import select
 import time
@@ -88,8 +87,11 @@ class Ring:
     def close(self) -> None:
         """Detach; the creator also removes the memory."""
         self._released = self._ticks = None  # type: ignore[assignment]
-        with contextlib.suppress(BufferError):  # a tick that an error still points to: freed with the process
+        try:
             self._memory.close()
+        except BufferError:
+            # An error still points to a tick: the memory goes with the process, without another word at its end.
+            self._memory.close = lambda: None  # type: ignore[method-assign]
         if self._owner:
             self._memory.unlink()
 
@@ -99,11 +101,13 @@ class RingSink:
 
     Attributes:
         lost: Ticks refused in this flight because the ring was full.
+        measured: The robot's joints at the last tick, by action key; None before the first.
     """
 
     def __init__(self, ring: Ring, pipe: Connection, recording: Recording, wait: bool) -> None:
         """Make the sink; with `wait` (lock-step) a full ring makes the simulation wait, else it refuses."""
         self.lost = 0
+        self.measured: dict[str, float] | None = None
         self._ring, self._pipe, self._recording, self._wait = ring, pipe, recording, wait
 
     def add(self, tick: Tick) -> None:
@@ -112,6 +116,8 @@ class RingSink:
         Raises:
             RecorderLostError: If the recorder process is gone.
         """
+        names = self._recording.action_names
+        self.measured = {name: tick.observation[name] for name in names if name in tick.observation}
         while self._ring.full():
             if not self._wait:
                 self.lost += 1  # row and pictures together: nothing shifts

@@ -133,6 +133,9 @@ class _Screen:
     def _on_encoder(self, message: dict[str, Any]) -> None:
         self._say(f"video: {message['words']}")
 
+    def _on_unheld(self, message: dict[str, Any]) -> None:
+        self._say(f"the robot could not be asked to hold still: {' '.join(message['why'].split())}")
+
     def _on_realtime(self, message: dict[str, Any]) -> None:
         for words in message["refused"]:
             self._say(words)

@@ -73,6 +73,16 @@ def recover_journals(writer: DatasetWriter, root: Path) -> list[int]:
     return episodes
 
 
+def open_interrupted(root: Path) -> DatasetWriter | None:
+    """Begin the dataset of a session that a crash ended before its first save; None where no flight waits there."""
+    flights = [journal for journal in map(read_journal, list_journals(root)) if journal.n_frames]
+    if not flights:
+        return None
+    first = flights[0]
+    robot_type = first.header.get("robot_type")
+    return DatasetWriter.create(root, fps=first.fps, features=first.features, robot_type=robot_type)
+
+
 def run_recorder(from_control: Connection, to_screen: Connection) -> None:
     """Entry point of the process; ends when control says `close` or is gone."""
     for name in ("SIGINT", "SIGHUP"):
@@ -115,7 +125,15 @@ class _Recorder:
         """Open the dataset that is to be recorded on; None where it is made with the first flight."""
         if not (self.root / "meta" / "info.json").exists():
             normalised(self.features)  # what cannot be stored is refused before anything moves
-            return None
+            if not list_journals(self.root):
+                return None
+            if resume:
+                return open_interrupted(self.root)
+        if list_journals(self.root) and not resume:
+            raise UsageError(
+                f"{self.root} holds a flight that was interrupted: add --resume=true to save it and record on, run "
+                f"'demodeck recover {self.root}', or choose another --dataset.root"
+            )
         if not resume:
             raise UsageError(
                 f"{self.root} holds a dataset already: add --resume=true to record on, "
@@ -179,16 +197,17 @@ class _Recorder:
             traceback.clear_frames(error.__traceback__)
             raise
         finally:
+            self.ring.close()  # first: what follows may fail, on a full disk
             self.sealing.shutdown()
             if self._writer:
                 self._writer.close()
-            self.ring.close()
 
     def _begin(self, message: dict[str, Any]) -> None:
         self._drain(leave=_MAX_UNSEALED)
         self.header = {
             "flight_id": uuid.uuid4().hex,
             "started_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "robot_type": self.create["robot_type"],
             **{k: v for k, v in message.items() if k != "kind"},
         }
         folder = self.root / ".journal" / f"flight-{self.header['flight_id']}"
@@ -281,14 +300,19 @@ def recover(
     """
     from collector.dataset.salvage import finish_salvage, needs_salvage, salvage
 
-    if not (root / "meta" / "info.json").exists():
-        raise DataError(f"no dataset at {root}: meta/info.json is missing")
+    begun = (root / "meta" / "info.json").exists()
+    if not begun and not list_journals(root):
+        raise DataError(f"no dataset at {root}: meta/info.json is missing, and no flight waits there")
     with sole_writer(root):
+        if not begun and (first := open_interrupted(root)):
+            first.close()
         finish_salvage(root)
         if needs_salvage(root):
             tell(f"{root} is half-written, as a crash of lerobot leaves it: salvaging what is there", None)
             salvaged = salvage(root)
             tell(str(salvaged), salvaged)
+        if not (root / "meta" / "info.json").exists():
+            raise DataError(f"{root} holds no whole frame: nothing can be saved")
         writer = DatasetWriter.open(root)
         try:
             return recover_journals(writer, root)

@@ -279,3 +279,28 @@ def test_a_wrong_flag_gives_one_line_and_leaves_nothing_behind(demodeck, tmp_pat
     assert len(err.strip().splitlines()) == 1, err
     assert out == ""
     assert not (tmp_path / "set").exists()
+
+
+def test_a_first_flight_that_a_power_cut_ended_becomes_a_dataset(demodeck, tmp_path):
+    from collector.dataset.journal import JournalWriter
+    from collector.dataset.schema import features_for
+
+    root = tmp_path / "set"
+    features = features_for(["pan.pos"], ["pan.pos"], {})
+    header = {"task": "wave", "robot_type": "one_joint"}
+    journal = JournalWriter(root / ".journal" / "flight-a", header, features, FPS)
+    for k in range(5):
+        zeros = {name: np.zeros(feature["shape"]) for name, feature in journal._features.items()}
+        row = {name: value if len(value) > 1 else value[0] for name, value in zeros.items()}
+        journal.add({n: v for n, v in row.items() if n in journal._columns} | {"action": [k]}, {})
+    journal.flush()
+    code, _, err = demodeck(*record_flags(root, 1))
+    assert code == 2
+    assert "a flight that was interrupted: add --resume=true" in err
+    code, _, err = demodeck("recover", root)
+    assert code == 0, err
+    dataset = Dataset.open(root)
+    assert dataset.lengths().tolist() == [5]
+    assert dataset.info["robot_type"] == "one_joint"
+    assert dataset.columns(["action"])["action"].ravel().tolist() == [0, 1, 2, 3, 4]
+    assert list_journals(root) == []

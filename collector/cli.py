@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from collector.flags import PlainParser
@@ -33,10 +34,12 @@ def main_recover(args: list[str]) -> int:
     parser.add_argument("dataset", help="folder or name of the dataset")
     parser.add_argument("--json", action="store_true", help="print the episodes as JSON")
     given = parser.parse_args(args)
+    from collector.dataset.journal import list_journals
     from collector.dataset.locate import locate
     from collector.session.recorder import recover
 
-    root = locate(given.dataset)
+    # Where a crash came before the first save there are flights, and no dataset yet.
+    root = Path(given.dataset) if list_journals(Path(given.dataset)) else locate(given.dataset)
     report: dict[str, Any] = {"root": str(root), "recovered": [], "salvaged": None}
 
     def tell(words: str, salvaged: Salvaged | None) -> None:

@@ -261,9 +261,11 @@ class _Session:
             self._tell("refused", event=event.value, why=why)
             return
         (self.taken_back.append if away else self.taken_back.remove)(episode)
-        if not ipc.send(self.recorder, "taken_back", episodes=self.taken_back):
+        kept = self.saved - len(self.taken_back)
+        # The recorder tells the screen, once it is on the disk.
+        answer = {"kind": event.value, "episode": episode, "kept": kept}
+        if not ipc.send(self.recorder, "taken_back", episodes=self.taken_back, answer=answer):
             raise ipc.RecorderLostError(ipc.LOST_TEXT)
-        self._tell(event.value, episode=episode, kept=self.saved - len(self.taken_back))
 
     def _take(self, event: Event) -> bool:
         """Apply an event; return whether it was taken, and tell the screen where it was refused."""

@@ -177,6 +177,7 @@ class _Recorder:
                     self._end(message)
                 elif message["kind"] == "taken_back":
                     self._note_taken_back(message["episodes"])
+                    ipc.send_unless_stalled(self.screen, **message["answer"])
                 else:
                     break
             self._drain()

@@ -23,7 +23,7 @@ _TICK = b"t"
 _HEADER_BYTES = 64  # one cache line: the consumer's count of released slots
 _RING_BYTES = 128 * 1024 * 1024
 # A socket holds about 270 small messages before a writer blocks: with fewer slots control never waits on it.
-_MAX_SLOTS = 128
+_MAX_SLOTS = 240
 
 
 class RecorderLostError(DeviceError):

@@ -104,6 +104,7 @@ def test_take_back_and_bring_back_while_a_camera_freezes(command_env, tmp_path):
     assert away.episodes["flight_id"].to_pylist() == flight
     faults = json.loads(away.episodes["camera_faults"][0].as_py())
     assert {fault["camera"] for fault in faults} == {"front"}
+    assert any(fault["kind"] == "slow" for fault in faults)
     clock_s = away.episode(0, ["clock.front"])["clock.front"]
     assert np.diff(clock_s).min() >= 0, "a camera's clock never runs back"
     assert np.diff(clock_s).max() > 0.05, "the gap stays visible"

@@ -54,9 +54,6 @@ def _schedule() -> str | None:
         # Reset on fork: processes and threads that begin from here on are ordinary.
         os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(_PRIORITY))
     except OSError:
-        with contextlib.suppress(OSError):
-            os.nice(-10)
-            return None
         return "real-time scheduling: not allowed (an 'rtprio' line in /etc/security/limits.conf allows it)"
     return None
 

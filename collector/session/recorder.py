@@ -63,24 +63,37 @@ def recover_journals(writer: DatasetWriter, root: Path) -> list[int]:
     """Save every flight that a crash left in the journal; return the episodes they became.
 
     A flight without a single whole tick is removed: it holds nothing.
+
+    Raises:
+        DataError: If a flight is damaged; it stays where it is, and all the others are saved before.
     """
-    episodes = []
+    episodes: list[int] = []
+    damage: DataError | None = None
     for folder in list_journals(root):
-        if read_journal(folder).n_frames == 0:
-            JournalWriter.discard(folder)
-        else:
-            episodes.append(writer.save(folder))
+        try:
+            if read_journal(folder).n_frames == 0:
+                JournalWriter.discard(folder)
+            else:
+                episodes.append(writer.save(folder))
+        except DataError as error:
+            damage = damage or error
+    if damage is not None:
+        saved = f"; {len(episodes)} other flight(s) were saved" if episodes else ""
+        raise DataError(f"{damage}{saved}: move that folder away and go on") from damage
     return episodes
 
 
 def open_interrupted(root: Path) -> DatasetWriter | None:
     """Begin the dataset of a session that a crash ended before its first save; None where no flight waits there."""
-    flights = [journal for journal in map(read_journal, list_journals(root)) if journal.n_frames]
-    if not flights:
-        return None
-    first = flights[0]
-    robot_type = first.header.get("robot_type")
-    return DatasetWriter.create(root, fps=first.fps, features=first.features, robot_type=robot_type)
+    for folder in list_journals(root):
+        with contextlib.suppress(DataError):  # a damaged one is told of when it is to be saved
+            flight = read_journal(folder)
+            if flight.n_frames:
+                robot_type = flight.header.get("robot_type")
+                return DatasetWriter.create(
+                    root, fps=flight.fps, features=flight.features, robot_type=robot_type
+                )
+    return None
 
 
 def run_recorder(from_control: Connection, to_screen: Connection) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -297,6 +298,15 @@ def test_a_first_flight_that_a_power_cut_ended_becomes_a_dataset(demodeck, tmp_p
     code, _, err = demodeck(*record_flags(root, 1))
     assert code == 2
     assert "a flight that was interrupted: add --resume=true" in err
+    damaged = root / ".journal" / "a-damaged"
+    damaged.mkdir()
+    (damaged / "header.json").write_text("{")
+    code, _, err = demodeck("recover", root)
+    assert code == 3
+    assert "a-damaged is no journal of a flight" in err
+    assert "1 other flight(s) were saved" in err
+    assert (damaged / "header.json").exists(), "what cannot be read is left alone"
+    shutil.rmtree(damaged)
     code, _, err = demodeck("recover", root)
     assert code == 0, err
     dataset = Dataset.open(root)

@@ -99,6 +99,7 @@ class JournalWriter:
         try:
             self._file = pa.OSFile(str(self.folder / "columns.arrows"), "wb")
             self._stream = pa.ipc.new_stream(self._file, self._kinds)
+            self._batch()  # pyarrow's first conversion imports pandas, which no tick shall wait for
             for name in schema.video_keys(self._features):
                 shape = self._features[name]["shape"]
                 self._tracks[name] = CameraTrack(self.folder, name, shape, fps, self._settings, patient)
@@ -169,15 +170,17 @@ class JournalWriter:
 
     def _write_columns(self) -> None:
         if self._buffered:
-            arrays = [
-                schema.to_arrow(
-                    _squeezed(buffer[: self._buffered], self._features[name]), self._features[name]
-                )
-                for name, buffer in self._columns.items()
-            ]
-            self._stream.write_batch(pa.record_batch(arrays, schema=self._kinds))
+            self._stream.write_batch(self._batch())
             self._buffered = 0
         self._flushed_s = time.monotonic()
+
+    def _batch(self) -> pa.RecordBatch:
+        """Return the buffered ticks."""
+        arrays = [
+            schema.to_arrow(_squeezed(buffer[: self._buffered], self._features[name]), self._features[name])
+            for name, buffer in self._columns.items()
+        ]
+        return pa.record_batch(arrays, schema=self._kinds)
 
     def close(self, end: Mapping[str, Any]) -> None:
         """End the flight and sync it to the disk.

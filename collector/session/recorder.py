@@ -26,6 +26,7 @@ from collector.dataset.schema import normalised
 from collector.dataset.writer import DatasetWriter
 from collector.errors import DataError, UsageError
 from collector.session import ipc
+from collector.session.realtime import prompt
 
 if TYPE_CHECKING:
     from collector.dataset.salvage import Salvaged
@@ -176,23 +177,8 @@ class _Recorder:
         self.first = episodes
         ipc.send(self.control, "opened", episodes=episodes, recovered=recovered, encoder=self.encoder.words())
         try:
-            while True:
-                if not self.control.poll(_IDLE_S):
-                    if self.journal is not None:
-                        self.journal.flush_if_due()
-                    continue
-                message = ipc.receive(self.control)
-                if message is None:
-                    self._tick()
-                elif message["kind"] == "begin":
-                    self._begin(message)
-                elif message["kind"] == "end":
-                    self._end(message)
-                elif message["kind"] == "taken_back":
-                    self._note_taken_back(message["episodes"])
-                    ipc.send_unless_stalled(self.screen, **message["answer"])
-                else:
-                    break
+            with contextlib.nullcontext() if self.lock_step else prompt():
+                self._record_flights()
             self._drain()
             ipc.send(self.control, "closed", **self._close_dataset())
         except EOFError:
@@ -215,6 +201,30 @@ class _Recorder:
             self.sealing.shutdown()
             if self._writer:
                 self._writer.close()
+
+    def _record_flights(self) -> None:
+        """Take what control sends, until it says `close`.
+
+        Raises:
+            EOFError: If control is gone.
+        """
+        while True:
+            if not self.control.poll(_IDLE_S):
+                if self.journal is not None:
+                    self.journal.flush_if_due()
+                continue
+            message = ipc.receive(self.control)
+            if message is None:
+                self._tick()
+            elif message["kind"] == "begin":
+                self._begin(message)
+            elif message["kind"] == "end":
+                self._end(message)
+            elif message["kind"] == "taken_back":
+                self._note_taken_back(message["episodes"])
+                ipc.send_unless_stalled(self.screen, **message["answer"])
+            else:
+                break
 
     def _begin(self, message: dict[str, Any]) -> None:
         self._drain(leave=_MAX_UNSEALED)

@@ -15,6 +15,7 @@ from typing import Any
 from rigs.commands import PROJECT, Take, children, environment, group_is_gone, running, wait_until
 from rigs.fault_rig.log import count_ticks
 from rigs.plain_lerobot import Reader
+from rigs.witness import Witness
 
 FPS = 30
 TAKE_TICKS = 30  # a take lasts a second
@@ -61,6 +62,7 @@ class Outcome:
         episodes: Episodes in the set.
         partial_ticks: Ticks of the take in which the fault struck that can be read; all as they were flown.
         lost_s: Flown time before the fault that is not in the set [s]; None where the take is lost.
+        stalled_s: For how much of the take before the fault the machine itself stood still [s].
         held: Whether the last action is a measured position.
         disconnected: Whether the arm was let go, and nothing was asked of it afterwards.
         acted_on: Whether anything was asked of the arm after the fault.
@@ -73,6 +75,7 @@ class Outcome:
     episodes: int = 0
     partial_ticks: int = 0
     lost_s: float | None = None
+    stalled_s: float = 0.0
     held: bool = False
     disconnected: bool = False
     acted_on: bool = False
@@ -117,7 +120,7 @@ def inflict(
     take = Take(recorder, folder, flags_of(fault) | (flags or {}))
     env = environment(folder.parent / "home")  # shared: a recorder may keep what it measured of the machine
     struck_s = None
-    with running(take.command(), folder, env) as process:
+    with running(take.command(), folder, env) as process, Witness(folder / "witness") as witness:
         if fault.sign is not None or fault.disk_full:
             wait_until(
                 lambda: process.poll() is not None or _now(fault.stage, take), "the moment of the fault"
@@ -130,7 +133,8 @@ def inflict(
     if recorder == "demodeck":
         recover = [sys.executable, str(PROJECT / "demodeck.py"), "recover", str(take.root)]
         subprocess.run(recover, env=env, cwd=folder, capture_output=True, timeout=120, check=False)
-    _judge(outcome, take, struck_s, reader)
+    struck_s = _judge(outcome, take, struck_s, reader)
+    outcome.stalled_s = witness.stalled_s(struck_s - 2 * TAKE_TICKS / FPS, struck_s)
     return outcome
 
 
@@ -161,7 +165,8 @@ def _strike(fault: Fault, recorder: str, process: subprocess.Popen[str]) -> floa
     return moment
 
 
-def _judge(outcome: Outcome, take: Take, struck_s: float | None, reader: Reader) -> None:
+def _judge(outcome: Outcome, take: Take, struck_s: float | None, reader: Reader) -> float:
+    """Note what is left; return when the fault struck, `time.perf_counter()` [s]."""
     entries = take.entries()
     ticks = {entry["tick"]: entry for entry in entries if entry["what"] == "observe"}
     acts = [entry for entry in entries if entry["what"] == "act"]
@@ -192,6 +197,7 @@ def _judge(outcome: Outcome, take: Take, struck_s: float | None, reader: Reader)
             # Of a take that was flown to its end, nothing is lost however long ago that was.
             whole = len(episode["ticks"]) == TAKE_TICKS
             outcome.lost_s = 0.0 if whole else max(0.0, struck_s - last)
+    return struck_s
 
 
 def _near(a: list[float], b: list[float]) -> bool:

@@ -1,7 +1,11 @@
 """A journal cut at any byte gives back every whole tick before the cut, and nothing else."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -70,6 +74,30 @@ def test_a_cut_flight_becomes_an_episode(folder, tmp_path):
     row = writer._episodes.to_pylist()[0]
     assert row["length"] == n_frames and row["interrupted"] is True
     assert row[f"stats/{CAMERAS[0]}/count"] == [n_frames]
+
+
+def test_no_tick_waits_for_an_import(tmp_path):
+    script = f"""if True:
+        import sys
+        from pathlib import Path
+        from flown import FEATURES, FPS, H264, fly
+        from collector.dataset.journal import JournalWriter
+        flight = fly(4, 2)
+        journal = JournalWriter(Path({str(tmp_path / "journal")!r}), flight.header, FEATURES, FPS, H264)
+        before = set(sys.modules)
+        for k in range(2):
+            journal.add({{n: v[k] for n, v in flight.columns.items()}}, {{n: v[k] for n, v in flight.images.items()}})
+        journal._write_columns()
+        late = {{name.partition(".")[0] for name in set(sys.modules) - before}}
+        journal.abandon()
+        print(*sorted(late & {{"pandas", "pyarrow", "av", "numpy", "scipy"}}))
+    """
+    path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    env = os.environ | {"PYTHONPATH": path}
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=env, capture_output=True, text=True, timeout=120
+    )
+    assert (done.stdout, done.returncode) == ("\n", 0), done.stdout + done.stderr
 
 
 def test_nothing_is_left_of_an_abandoned_flight(tmp_path):

@@ -3,6 +3,7 @@
 import gc
 import os
 import sys
+import threading
 
 from collector.session import realtime
 
@@ -17,6 +18,20 @@ def test_what_is_taken_is_given_back():
     assert gc.isenabled() == before
     assert sys.getswitchinterval() == switch_s
     if sys.platform == "linux":
+        assert os.sched_getscheduler(0) == os.SCHED_OTHER
+
+
+def test_the_recorders_thread_alone_goes_first():
+    inherited = []
+    with realtime.prompt():
+        own = os.sched_getscheduler(0) if sys.platform == "linux" else None
+        other = threading.Thread(target=lambda: inherited.append(os.sched_getscheduler(0)))
+        if own is not None:
+            other.start()
+            other.join()
+    if own is not None:
+        assert own & ~os.SCHED_RESET_ON_FORK in (os.SCHED_FIFO, os.SCHED_OTHER)
+        assert inherited == [os.SCHED_OTHER]
         assert os.sched_getscheduler(0) == os.SCHED_OTHER
 
 

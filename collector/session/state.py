@@ -15,6 +15,9 @@ class State(Enum):
 
     READY = "ready"  # connected, between flights; the reset time runs
     RECORDING = "recording"
+    PAUSED = "paused"  # between flights, and none begins until the person says so
+    HALTED = "halted"  # emergency stop: the robot is held, whatever the pilot asks for
+    WAITING = "waiting"  # a device is gone, and is looked for again and again
     STOPPING = "stopping"  # no further flight; sealing what is still open
     FAULT = "fault"  # a device or the recorder failed; the robot is held
     DONE = "done"
@@ -24,10 +27,16 @@ class Event(Enum):
     """What may happen to the session."""
 
     BEGIN = "begin"  # the next flight may begin
-    END = "end"  # end the flight and save it
+    END = "end"  # end the flight and save it; between flights: the scene is ready, go on
+    SUCCEED = "succeed"  # end the flight and save it as a success
+    MISS = "miss"  # end the flight and save it as a failure
     DISCARD = "discard"  # end the flight and throw it away, to be flown again
     TAKE_BACK = "take_back"  # a saved episode of this session shall not be kept
     BRING_BACK = "bring_back"  # one that was taken back shall be kept after all
+    PAUSE = "pause"  # end the flight and save it, if one runs; no other begins until `END`
+    HALT = "halt"  # emergency stop
+    GONE = "gone"  # a device does not answer any more
+    BACK = "back"  # it answers again
     STOP = "stop"  # save what is flown and end the session
     LOST = "lost"  # the screen or its terminal is gone
     FAIL = "fail"  # a device or process failed
@@ -45,10 +54,16 @@ class Step:
 _TABLE: dict[State, dict[Event, State | str]] = {
     State.READY: {
         Event.BEGIN: State.RECORDING,
-        Event.END: "no flight is running",
+        Event.END: State.READY,
+        Event.SUCCEED: "no flight is running",
+        Event.MISS: "no flight is running",
         Event.DISCARD: "no flight is running; 'take_back' takes a saved one back",
         Event.TAKE_BACK: State.READY,
         Event.BRING_BACK: State.READY,
+        Event.PAUSE: State.PAUSED,
+        Event.HALT: State.HALTED,
+        Event.GONE: State.WAITING,
+        Event.BACK: "no device was gone",
         Event.STOP: State.STOPPING,
         Event.LOST: State.STOPPING,
         Event.FAIL: State.FAULT,
@@ -57,20 +72,83 @@ _TABLE: dict[State, dict[Event, State | str]] = {
     State.RECORDING: {
         Event.BEGIN: "a flight is already running",
         Event.END: State.READY,
+        Event.SUCCEED: State.READY,
+        Event.MISS: State.READY,
         Event.DISCARD: State.READY,
         Event.TAKE_BACK: State.RECORDING,
         Event.BRING_BACK: State.RECORDING,
+        Event.PAUSE: State.PAUSED,
+        Event.HALT: State.HALTED,
+        Event.GONE: State.WAITING,
+        Event.BACK: "no device was gone",
         Event.STOP: State.STOPPING,
         Event.LOST: State.STOPPING,
         Event.FAIL: State.FAULT,
         Event.FINISHED: "a flight is running",
     },
+    State.PAUSED: {
+        Event.BEGIN: "the session is paused; 'end' goes on",
+        Event.END: State.READY,
+        Event.SUCCEED: "no flight is running",
+        Event.MISS: "no flight is running",
+        Event.DISCARD: "no flight is running; 'take_back' takes a saved one back",
+        Event.TAKE_BACK: State.PAUSED,
+        Event.BRING_BACK: State.PAUSED,
+        Event.PAUSE: State.READY,
+        Event.HALT: State.HALTED,
+        Event.GONE: State.WAITING,
+        Event.BACK: "no device was gone",
+        Event.STOP: State.STOPPING,
+        Event.LOST: State.STOPPING,
+        Event.FAIL: State.FAULT,
+        Event.FINISHED: "the session is not stopping",
+    },
+    State.HALTED: {
+        Event.BEGIN: "the robot is halted; 'end' frees it",
+        Event.END: State.PAUSED,  # not at once into the next flight: the arm was halted for a reason
+        Event.SUCCEED: "the robot is halted; 'end' frees it",
+        Event.MISS: "the robot is halted; 'end' frees it",
+        Event.DISCARD: "the robot is halted; the flight is kept, 'take_back' takes it back",
+        Event.TAKE_BACK: State.HALTED,
+        Event.BRING_BACK: State.HALTED,
+        Event.PAUSE: "the robot is halted; 'end' frees it",
+        Event.HALT: State.HALTED,
+        Event.GONE: State.WAITING,
+        Event.BACK: "no device was gone",
+        Event.STOP: State.STOPPING,
+        Event.LOST: State.STOPPING,
+        Event.FAIL: State.FAULT,
+        Event.FINISHED: "the session is not stopping",
+    },
+    State.WAITING: {
+        Event.BEGIN: "a device is gone; plug it in again",
+        Event.END: "a device is gone; plug it in again",
+        Event.SUCCEED: "a device is gone; plug it in again",
+        Event.MISS: "a device is gone; plug it in again",
+        Event.DISCARD: "a device is gone; the flight is kept, 'take_back' takes it back",
+        Event.TAKE_BACK: State.WAITING,
+        Event.BRING_BACK: State.WAITING,
+        Event.PAUSE: "a device is gone; plug it in again",
+        Event.HALT: "a device is gone; the robot is held already",
+        Event.GONE: State.WAITING,
+        Event.BACK: State.PAUSED,  # the person says when: the arm may have sagged, the scene have changed
+        Event.STOP: State.STOPPING,
+        Event.LOST: State.STOPPING,
+        Event.FAIL: State.FAULT,
+        Event.FINISHED: "the session is not stopping",
+    },
     State.STOPPING: {
         Event.BEGIN: "the session is ending",
         Event.END: "the session is ending; the flight is already being saved",
+        Event.SUCCEED: "the session is ending; the flight is already being saved",
+        Event.MISS: "the session is ending; the flight is already being saved",
         Event.DISCARD: "the session is ending; the flight is already being saved",
         Event.TAKE_BACK: "the session is ending",
         Event.BRING_BACK: "the session is ending",
+        Event.PAUSE: "the session is ending",
+        Event.HALT: "the session is ending; the robot is being held",
+        Event.GONE: State.STOPPING,
+        Event.BACK: State.STOPPING,
         Event.STOP: "the session is already ending",
         Event.LOST: State.STOPPING,
         Event.FAIL: State.FAULT,
@@ -79,9 +157,15 @@ _TABLE: dict[State, dict[Event, State | str]] = {
     State.FAULT: {
         Event.BEGIN: "the session has failed; start it again",
         Event.END: "the session has failed; the flight is kept as far as it was flown",
+        Event.SUCCEED: "the session has failed; 'demodeck label' marks a saved flight",
+        Event.MISS: "the session has failed; 'demodeck label' marks a saved flight",
         Event.DISCARD: "the session has failed; the flight is kept as far as it was flown",
         Event.TAKE_BACK: "the session has failed; 'demodeck label' marks a saved flight",
         Event.BRING_BACK: "the session has failed; 'demodeck label' marks a saved flight",
+        Event.PAUSE: "the session has failed; start it again",
+        Event.HALT: "the session has failed; the robot is held already",
+        Event.GONE: State.FAULT,
+        Event.BACK: State.FAULT,
         Event.STOP: "the session is already ending",
         Event.LOST: State.FAULT,
         Event.FAIL: State.FAULT,

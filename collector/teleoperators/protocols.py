@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Protocol, runtime_checkable
 
+from collector.session.state import Event
+
 
 @runtime_checkable
 class Pilot(Protocol):
@@ -23,5 +25,39 @@ class Pilot(Protocol):
         Args:
             observation: The robot's own keys (`shoulder_pan.pos` ... float; cameras uint8,
                 (height, width, 3)) and, where a task knows it, `environment_state`, float32, (n,).
+        """
+        ...
+
+
+@runtime_checkable
+class Steering(Protocol):
+    """A lerobot `Teleoperator` with controls for the session: a pad's buttons, a pedal, keys."""
+
+    def session_events(self) -> list[Event]:
+        """Return what was asked for since the last call, oldest first, and forget it.
+
+        Called at every tick after `get_action`, and as often between the flights, where `get_action` may not be
+        called. Never raises for a device that is gone: `get_action` says so.
+        """
+        ...
+
+    def cue(self, cue: str) -> None:
+        """Let the person feel what happened, where the device can (rumble, a light); returns at once.
+
+        Args:
+            cue: A value of `Event` that was taken, `saved`, or `refused`.
+        """
+        ...
+
+
+@runtime_checkable
+class Fitting(Protocol):
+    """A teleoperator that adapts itself to the robot it is to fly."""
+
+    def fit_to(self, robot: Any) -> None:
+        """Take the lerobot `Robot`, which need not be connected; called once, before anything else.
+
+        Raises:
+            MismatchError: If this robot cannot be flown so.
         """
         ...

@@ -30,9 +30,8 @@ def test_a_session_that_is_over_stays_over(events):
 def test_keys_pressed_between_flights_do_not_touch_the_next_one(events):
     state = State.READY
     for event in events:
-        answer = step(state, event)
-        assert answer.refused
-        state = answer.state
+        state = step(state, event).state
+        assert state is State.READY
     assert step(state, Event.BEGIN).state is State.RECORDING
 
 
@@ -42,4 +41,15 @@ def test_a_failed_or_stopping_session_never_flies_again(events):
         state = start
         for event in events:
             state = step(state, event).state
-            assert state not in (State.READY, State.RECORDING)
+            assert state not in (State.READY, State.RECORDING, State.PAUSED)
+
+
+@given(st.lists(st.sampled_from([event for event in Event if event is not Event.END])))
+def test_after_an_emergency_stop_only_the_person_frees_the_robot(events):
+    state = step(State.RECORDING, Event.HALT).state
+    for event in events:
+        state = step(state, event).state
+        assert state not in (State.READY, State.RECORDING)
+        if state is State.PAUSED:
+            assert Event.BACK in events, "a device that came back leaves it to the person, too"
+            return

@@ -1,50 +1,174 @@
 """Feetech STS3215 servos on a pseudo-terminal: lerobot's own arm classes talk to it as to a real arm.
 
 Protocol: Feetech's SMS/STS manual (instruction packets `FF FF id length instruction parameters checksum`,
-little-endian registers). A servo follows its goal at once; its position is read back less its homing offset.
-The servos live in a process of their own, since a real bus answers within a millisecond however busy we are.
+little-endian registers). A servo follows its goal at once, or at a limited speed where asked to; its position is
+read back less its homing offset. The servos live in a process of their own, since a real bus answers within a
+millisecond however busy we are.
 """
 
 import contextlib
 import json
 import os
+import random
 import select
 import subprocess
 import sys
+import tempfile
+import threading
+import time
 from pathlib import Path
+from typing import NamedTuple
 
 JOINTS = ("shoulder_pan", "shoulder_lift", "elbow_flex", "wrist_flex", "wrist_roll", "gripper")
 PING, READ, WRITE, SYNC_READ, SYNC_WRITE = 0x01, 0x02, 0x03, 0x82, 0x83
 BROADCAST = 0xFE
-MODEL, ID, HOMING, TORQUE, GOAL, POSITION = 3, 5, 31, 40, 42, 56
 STS3215 = 777
 RANGE = (800, 3200)
+# name: (address, bytes), as lerobot's control table has them.
+REGISTERS = {
+    "Firmware": (0, 2), "Model_Number": (3, 2), "ID": (5, 1), "Min_Position_Limit": (9, 2),
+    "Max_Position_Limit": (11, 2), "Max_Temperature_Limit": (13, 1), "Max_Voltage_Limit": (14, 1),
+    "Min_Voltage_Limit": (15, 1), "Max_Torque_Limit": (16, 2), "Homing_Offset": (31, 2), "Torque_Enable": (40, 1),
+    "Goal_Position": (42, 2), "Present_Position": (56, 2), "Present_Velocity": (58, 2), "Present_Load": (60, 2),
+    "Present_Voltage": (62, 1), "Present_Temperature": (63, 1), "Status": (65, 1), "Moving": (66, 1),
+    "Present_Current": (69, 2),
+}  # fmt: skip
+FACTORY = {
+    "Firmware": 0x0903, "Model_Number": STS3215, "Min_Position_Limit": RANGE[0], "Max_Position_Limit": RANGE[1],
+    "Max_Temperature_Limit": 70, "Max_Voltage_Limit": 80, "Min_Voltage_Limit": 40, "Max_Torque_Limit": 1000,
+    "Goal_Position": 2048, "Present_Voltage": 50, "Present_Temperature": 30,
+}  # fmt: skip
+TORQUE, GOAL = REGISTERS["Torque_Enable"][0], REGISTERS["Goal_Position"][0]
+
+
+class Goal(NamedTuple):
+    """Goal positions as they arrived.
+
+    Attributes:
+        t_s: `time.perf_counter()` [s]; one clock for all processes.
+        goals: Asked position of each servo [steps], as written.
+        positions: Where the servos were at that moment [steps], so that `goals - positions` is the jump asked for.
+    """
+
+    t_s: float
+    goals: dict[int, int]
+    positions: dict[int, int]
 
 
 class ServoBus:
-    """Six servos behind the serial port `path`."""
+    """Servos behind the serial port `path`, a link that leads to a pseudo-terminal while the cable is in.
 
-    def __init__(self) -> None:
+    The wire: `corrupt` (wrong checksums), `silence`, `slow`, `pull` and `plug` (the cable), `alarm`.
+    The servos: `turn`, `position`, `speed`, `set`, `get`, `renumber`, `remove`, `uncalibrate`, `restart`.
+    What arrived: `goals`, `goal_log`. Everything can be called at any time, from any thread.
+
+    Args:
+        ids: Their ids.
+    """
+
+    def __init__(self, ids: tuple[int, ...] = (1, 2, 3, 4, 5, 6)) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="servo-bus-")
+        self.path = str(Path(self._folder.name) / "port")
+        self._lock = threading.Lock()
         self._process = subprocess.Popen(
-            [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+            [sys.executable, __file__, self.path, *map(str, ids)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            bufsize=1,
         )
-        self.path = self._process.stdout.readline().strip()
+        self._process.stdout.readline()
 
     def close(self) -> None:
         self._process.kill()
         self._process.communicate()
+        self._folder.cleanup()
 
     def turn(self, servo: int, position: int) -> None:
         """Turn a servo by hand [steps, 0..4095]."""
-        self._ask(f"turn {servo} {position}")
+        self._ask("turn", servo, position)
+
+    def position(self, servo: int) -> int:
+        """Return where a servo is [steps], before its homing offset."""
+        return self._ask("position", servo)
+
+    def speed(self, steps_per_s: float | None) -> None:
+        """Let the servos go to their goals at this speed, a turn being 4096 steps; None: at once."""
+        self._ask("speed", steps_per_s)
 
     def goals(self) -> int:
         """Return how often goal positions were written to all servos together."""
-        return int(self._ask("goals"))
+        return self._ask("goals")
 
-    def _ask(self, question: str) -> str:
-        self._process.stdin.write(question + "\n")
-        return self._process.stdout.readline()
+    def goal_log(self, since: int = 0) -> list[Goal]:
+        """Return the goal positions that arrived, from number `since` on."""
+        numbered = self._ask("goal_log", since)
+        return [
+            Goal(t_s, *({int(k): v for k, v in one.items()} for one in (goals, positions)))
+            for t_s, goals, positions in numbered
+        ]
+
+    def corrupt(self, share: float = 0.0, replies: int = 0) -> None:
+        """Spoil the checksum of a share [0..1] of the replies, or of the next `replies`; without either, of none.
+
+        lerobot asks again without emptying its input: what came late then answers later questions.
+        """
+        self._ask("corrupt", share, replies)
+
+    def silence(self, *servos: int) -> None:
+        """Let these servos do as told and answer nothing; the others answer (again)."""
+        self._ask("silence", servos)
+
+    def slow(self, delay_ms: float) -> None:
+        """Delay every reply [ms], one after the other; lerobot gives all replies to one reading some 50 ms."""
+        self._ask("slow", delay_ms)
+
+    def alarm(self, servo: int, bits: int) -> None:
+        """Set the error byte of a servo's replies: 1 voltage, 4 heat, 8 current, 32 overload; 0 none."""
+        self._ask("alarm", servo, bits)
+
+    def pull(self) -> None:
+        """Pull the cable: who has the port open gets errors, and `path` vanishes. The servos keep their power."""
+        self._ask("pull")
+
+    def plug(self) -> None:
+        """Put the cable back: the same `path` again, over another pseudo-terminal."""
+        self._ask("plug")
+
+    def restart(self) -> None:
+        """Cut the servos' power for a moment: torque is off, their goals are forgotten."""
+        self._ask("restart")
+
+    def renumber(self, servo: int, new_id: int) -> None:
+        """Give a servo another id."""
+        self._ask("renumber", servo, new_id)
+
+    def remove(self, servo: int) -> None:
+        """Take a servo off the bus."""
+        self._ask("remove", servo)
+
+    def uncalibrate(self) -> None:
+        """Set homing offsets and limits as a new servo has them, so that no calibration file fits."""
+        for servo in self._ask("ids"):
+            self.set(servo, "Homing_Offset", 0)
+            self.set(servo, "Min_Position_Limit", 0)
+            self.set(servo, "Max_Position_Limit", 4095)
+
+    def set(self, servo: int, register: str, value: int) -> None:
+        """Set a register by its name in `REGISTERS` (`Present_Temperature` [deg C], `Present_Voltage` [0.1 V])."""
+        self._ask("set", servo, register, value)
+
+    def get(self, servo: int, register: str) -> int:
+        """Return a register by its name in `REGISTERS`."""
+        return self._ask("get", servo, register)
+
+    def _ask(self, question: str, *arguments) -> object:
+        with self._lock:
+            self._process.stdin.write(json.dumps([question, *arguments]) + "\n")
+            answer = json.loads(self._process.stdout.readline())
+        if "error" in answer:
+            raise ValueError(f"servo bus: {question}{arguments}: {answer['error']}")
+        return answer["value"]
 
     @staticmethod
     def write_calibration(folder: Path, name: str) -> None:
@@ -64,47 +188,147 @@ class ServoBus:
 
 
 class Servo:
-    """The registers of one servo."""
+    """One servo: its registers, and where it is."""
 
     def __init__(self, servo_id: int) -> None:
         self.registers = bytearray(256)
-        self.position = 2048
-        self.registers[ID] = servo_id
-        for address, value in ((MODEL, STS3215), (9, RANGE[0]), (11, RANGE[1]), (16, 1000), (GOAL, 2048)):
-            self.put(address, value)
+        self.alarm = 0
+        self.speed: float | None = None  # [steps/s]
+        self._position, self._goal, self._moved_s = 2048.0, 2048.0, time.perf_counter()
+        for name, value in {**FACTORY, "ID": servo_id}.items():
+            self.put(name, value)
 
-    def put(self, address: int, value: int) -> None:
-        self.registers[address : address + 2] = value.to_bytes(2, "little")
+    def put(self, name: str, value: int) -> None:
+        address, length = REGISTERS[name]
+        self.registers[address : address + length] = value.to_bytes(length, "little")
 
-    def get(self, address: int) -> int:
-        return int.from_bytes(self.registers[address : address + 2], "little")
+    def get(self, name: str) -> int:
+        address, length = REGISTERS[name]
+        return int.from_bytes(self.read(address, length), "little")
+
+    def place(self, position: float) -> None:
+        self._position = self._goal = position
+
+    def position(self) -> int:
+        """Return the position [steps], having moved on towards the goal."""
+        now_s = time.perf_counter()
+        way, reach = self._goal - self._position, 4096.0
+        if self.speed is not None:
+            reach = self.speed * (now_s - self._moved_s)
+        self._position += max(-reach, min(reach, way))
+        self._moved_s = now_s
+        return round(self._position)
+
+    def offset(self) -> int:
+        raw = int.from_bytes(self.registers[31:33], "little")  # a sign and a magnitude
+        return -(raw & 0x7FF) if raw & 0x800 else raw & 0x7FF
+
+    def shown(self) -> int:
+        return (self.position() - self.offset()) & 0xFFF
 
     def read(self, address: int, length: int) -> bytes:
-        raw = self.get(HOMING)
-        offset = -(raw & 0x7FF) if raw & 0x800 else raw & 0x7FF
-        self.put(POSITION, (self.position - offset) & 0xFFF)
+        self.put("Present_Position", self.shown())
+        self.put("Moving", int(self._goal != self._position))
         return bytes(self.registers[address : address + length])
 
     def write(self, address: int, data: bytes) -> None:
+        self.position()
         self.registers[address : address + len(data)] = data
-        if address <= GOAL < address + len(data) and self.registers[TORQUE]:
-            self.position = self.get(GOAL)
+        if not self.registers[TORQUE]:
+            self._goal = self._position
+        elif address <= GOAL < address + len(data):
+            low, high = self.get("Min_Position_Limit"), self.get("Max_Position_Limit")
+            self._goal = min(max(self.get("Goal_Position"), low), high) + self.offset()
 
 
 class Line:
-    """The wire: packets in, replies out."""
+    """The wire: packets in, replies out, and what tests ask (the methods without underscore up to `receive`)."""
 
-    def __init__(self, descriptor: int) -> None:
-        self.servos = {i: Servo(i) for i in range(1, 7)}
-        self.goals = 0
-        self._descriptor = descriptor
+    def __init__(self, path: str, ids: list[int]) -> None:
+        self.wire: int | None = None
+        self._path, self._port = Path(path), -1
+        self._servos = {i: Servo(i) for i in ids}
         self._received = bytearray()
+        self._goals, self._log = 0, []
+        self._share, self._spoiled, self._silent, self._delay_s = 0.0, 0, set(), 0.0
+
+    def ids(self):
+        return sorted(self._servos)
+
+    def turn(self, servo, position):
+        self._servos[servo].place(position)
+
+    def position(self, servo):
+        return self._servos[servo].position()
+
+    def speed(self, steps_per_s):
+        for servo in self._servos.values():
+            servo.position()
+            servo.speed = steps_per_s
+
+    def goals(self):
+        return self._goals
+
+    def goal_log(self, since):
+        return self._log[since:]
+
+    def corrupt(self, share, replies):
+        self._share, self._spoiled = share, replies
+
+    def silence(self, servos):
+        self._silent = set(servos)
+
+    def slow(self, delay_ms):
+        self._delay_s = delay_ms / 1000
+
+    def alarm(self, servo, bits):
+        self._servos[servo].alarm = bits
+
+    def set(self, servo, register, value):
+        self._servos[servo].put(register, value)
+
+    def get(self, servo, register):
+        return self._servos[servo].get(register)
+
+    def renumber(self, servo, new_id):
+        self._servos[new_id] = self._servos.pop(servo)
+        self._servos[new_id].put("ID", new_id)
+
+    def remove(self, servo):
+        del self._servos[servo]
+
+    def restart(self):
+        for servo in self._servos.values():
+            servo.write(TORQUE, b"\0")
+            servo.put("Goal_Position", FACTORY["Goal_Position"])
+
+    def pull(self):
+        self._path.unlink(missing_ok=True)
+        if self.wire is not None:
+            os.close(self.wire)
+            os.close(self._port)
+        self.wire = None
+        self._received.clear()
+
+    def plug(self):
+        import pty
+        import tty
+
+        if self.wire is not None:
+            return
+        self.wire, self._port = (
+            pty.openpty()
+        )  # the port stays open, so that the line is up between connections
+        os.set_blocking(self.wire, False)  # replies that nobody reads are lost
+        tty.setraw(self._port)
+        self._path.symlink_to(os.ttyname(self._port))
 
     def receive(self) -> None:
         """Take what has arrived and answer every whole packet in it."""
-        self._received += os.read(self._descriptor, 4096)
+        self._received += os.read(self.wire, 4096)
         while (packet := self._next_packet()) is not None:
-            self._answer(packet[2], packet[4], packet[5:-1])
+            if packet[-1] == ~sum(packet[2:-1]) & 0xFF:
+                self._answer(packet[2], packet[4], packet[5:-1])
 
     def _next_packet(self) -> bytes | None:
         received = self._received
@@ -119,53 +343,68 @@ class Line:
         return packet
 
     def _reply(self, servo_id: int, parameters: bytes = b"") -> None:
-        body = bytes([servo_id, len(parameters) + 2, 0]) + parameters
-        os.write(self._descriptor, b"\xff\xff" + body + bytes([~sum(body) & 0xFF]))
+        if servo_id in self._silent:
+            return
+        if self._delay_s:
+            time.sleep(self._delay_s)
+        body = bytes([servo_id, len(parameters) + 2, self._servos[servo_id].alarm]) + parameters
+        bad = self._spoiled > 0 or random.random() < self._share
+        self._spoiled = max(0, self._spoiled - 1)
+        with contextlib.suppress(BlockingIOError):
+            os.write(self.wire, b"\xff\xff" + body + bytes([(~sum(body) & 0xFF) ^ (0x55 if bad else 0)]))
 
     def _answer(self, servo_id: int, instruction: int, parameters: bytes) -> None:
         if instruction == SYNC_READ:
             address, length, *ids = parameters
             for one in ids:
-                self._reply(one, self.servos[one].read(address, length))
+                if one in self._servos:
+                    self._reply(one, self._servos[one].read(address, length))
         elif instruction == SYNC_WRITE:
             address, length = parameters[:2]
-            for start in range(2, len(parameters), length + 1):
-                self.servos[parameters[start]].write(address, parameters[start + 1 : start + 1 + length])
-            self.goals += address == GOAL
+            chunks = range(2, len(parameters), length + 1)
+            self._write(address, {parameters[k]: parameters[k + 1 : k + 1 + length] for k in chunks})
+            self._goals += address == GOAL
         else:
-            for one in sorted(self.servos) if servo_id == BROADCAST else [servo_id]:
+            ids = sorted(self._servos) if servo_id == BROADCAST else [servo_id]
+            for one in filter(self._servos.__contains__, ids):
                 if instruction == WRITE:
-                    self.servos[one].write(parameters[0], parameters[1:])
-                content = self.servos[one].read(*parameters[:2]) if instruction == READ else b""
+                    self._write(parameters[0], {one: parameters[1:]})
+                content = self._servos[one].read(*parameters[:2]) if instruction == READ else b""
                 if servo_id != BROADCAST or instruction == PING:
                     self._reply(one, content)
 
+    def _write(self, address: int, values: dict[int, bytes]) -> None:
+        values = {one: data for one, data in values.items() if one in self._servos}
+        if address == GOAL:
+            goals = {one: int.from_bytes(data[:2], "little") for one, data in values.items()}
+            self._log.append((time.perf_counter(), goals, {one: self._servos[one].shown() for one in values}))
+        for one, data in values.items():
+            self._servos[one].write(address, data)
 
-def serve() -> None:
-    """Serve the wire, and the test's questions on standard input, until killed."""
-    import pty
-    import tty
 
+def serve(path: str, *ids: str) -> None:
+    """Serve the wire, and the test's questions on standard input, until that closes."""
     with contextlib.suppress(OSError):
         os.nice(-10)
-    wire, port = pty.openpty()  # the port stays open here, so that the line is up between two connections
-    tty.setraw(port)
-    line = Line(wire)
-    print(os.ttyname(port), flush=True)
+    line = Line(path, [int(one) for one in ids])
+    line.plug()
+    print("ready", flush=True)
     while True:
-        for ready in select.select([wire, sys.stdin], [], [])[0]:
-            if ready is wire:
+        waiting = [sys.stdin] if line.wire is None else [line.wire, sys.stdin]
+        for ready in select.select(waiting, [], [])[0]:
+            if ready is not sys.stdin:
                 line.receive()
                 continue
-            match sys.stdin.readline().split():
-                case ["turn", servo, position]:
-                    line.servos[int(servo)].position = int(position)
-                    print("turned", flush=True)
-                case ["goals"]:
-                    print(line.goals, flush=True)
-                case []:
-                    return
+            if not (question := sys.stdin.readline()):
+                return
+            name, *arguments = json.loads(question)
+            try:
+                answer = {"value": getattr(line, name)(*arguments)}
+            except (KeyError, ValueError, OverflowError) as error:
+                answer = {"error": f"{type(error).__name__}: {error}"}
+            print(json.dumps(answer), flush=True)
+            break  # the wire may have changed
 
 
 if __name__ == "__main__":
-    serve()
+    serve(*sys.argv[1:])

@@ -1,4 +1,4 @@
-"""When each picture was really taken, and a camera that froze, skipped or lags caught in the flight."""
+"""When each picture was really taken; a camera that froze, skips, lags or has bad light caught in the flight."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from collector.session import exposure
+
 _LEAST_LIMIT_S = 0.15
 _LIMIT_PERIODS = 3.0  # a camera may be silent for so many of its own periods
 _NOISY_PICTURES = (
@@ -17,6 +19,20 @@ _NOISY_PICTURES = (
 _WINDOW_S = 2.0  # over which a camera's rate is taken
 _LEAST_RATE = 0.85  # of the rate it promises, or of control's where that is lower
 _MOST_FAULTS = 200  # noted of one flight: enough to see what happened
+_LIGHT_WORDS: dict[str, Callable[[float], str]] = {
+    "dark": lambda mean: (
+        f"is dark: mean brightness {mean:.0f} of 255 (limit {exposure.DARK_MEAN:.0f}): switch the light on, "
+        "uncover its lens"
+    ),
+    "overexposed": lambda share: (
+        f"is overexposed: {share:.0%} of the picture is white (limit {exposure.WHITE_SHARE:.0%}): lower its "
+        "exposure or the light"
+    ),
+    "drifts": lambda gain: (
+        f"shows the same scene {gain:.2g} times as bright as at the flight's start (allowed: "
+        f"{1 / exposure.DRIFT:.1f} to {exposure.DRIFT:.1f}): keep the light constant and fix its exposure"
+    ),
+}
 
 
 @dataclass
@@ -26,9 +42,11 @@ class CameraFault:
     Attributes:
         camera: Its name.
         kind: `froze` (no new picture), `repeats` (new pictures, all the same), `late` (pictures too old),
-            `skipped` (a gap between two pictures) or `slow` (too few pictures for two seconds).
+            `skipped` (a gap between two pictures), `slow` (too few pictures for two seconds), or of the light
+            `dark`, `overexposed` or `drifts`.
         from_s, to_s: From the last good picture to the next one, or to the flight's end [s].
         limit_s: What is allowed [s]; of `slow`, the mean time between two pictures.
+        seen: Of the light, when it was noticed; see `exposure.Verdict`.
     """
 
     camera: str
@@ -36,9 +54,12 @@ class CameraFault:
     from_s: float
     to_s: float
     limit_s: float
+    seen: float | None = None
 
     def words(self) -> str:
         """Return it in a sentence that says what was seen and what is allowed."""
+        if self.seen is not None:
+            return f"camera '{self.camera}' {_LIGHT_WORDS[self.kind](self.seen)}"
         seconds = self.to_s - self.from_s
         what = {
             "froze": f"sent no picture for {seconds:.2f} s",
@@ -67,6 +88,8 @@ class _Camera:
         self.mean_gap_s = None if not promised else 1.0 / (_LEAST_RATE * min(promised, fps))
         self.recent: deque[float] = deque()
         self.slow: CameraFault | None = None
+        self.exposure = exposure.Exposure()
+        self.light: CameraFault | None = None
 
     def note(self) -> None:
         self.before = (getattr(self.camera, "latest_frame", None), self.timestamp())
@@ -131,10 +154,10 @@ class CameraWatch:
     def end(self, now_s: float) -> list[dict[str, Any]]:
         """End the flight; return its faults as plain dictionaries."""
         for camera in self._cameras:
-            for fault in (camera.open, camera.slow):
+            for fault in (camera.open, camera.slow, camera.light):
                 if fault is not None:
                     fault.to_s = now_s
-        return [asdict(fault) for fault in self.faults]
+        return [{k: v for k, v in asdict(fault).items() if v is not None} for fault in self.faults]
 
     def _check(self, camera: _Camera, picture: np.ndarray, captured_s: float, now_s: float) -> None:
         last_s, camera.captured_s = camera.captured_s, captured_s
@@ -164,6 +187,7 @@ class CameraWatch:
                 self._note(CameraFault(camera.name, "skipped", last_s, captured_s, camera.gap_s))
         if captured_s != last_s:
             camera.recent.append(captured_s)
+            self._check_light(camera, picture, now_s)
         self._check_rate(camera, now_s)
 
     def _check_rate(self, camera: _Camera, now_s: float) -> None:
@@ -181,6 +205,19 @@ class CameraWatch:
             camera.slow.to_s = now_s
         elif camera.slow is not None:
             camera.slow.to_s, camera.slow = now_s, None
+
+    def _check_light(self, camera: _Camera, picture: np.ndarray, now_s: float) -> None:
+        verdict = camera.exposure.see(picture, now_s)
+        if camera.light is not None and (verdict is None or verdict.kind != camera.light.kind):
+            camera.light.to_s, camera.light = now_s, None
+        if verdict is None:
+            return
+        if camera.light is None:
+            camera.light = CameraFault(
+                camera.name, verdict.kind, verdict.since_s, now_s, exposure.PATIENCE_S, verdict.seen
+            )
+            self._note(camera.light)
+        camera.light.to_s = now_s
 
     def _bad(self, camera: _Camera, kind: str, from_s: float, to_s: float) -> None:
         if camera.open is not None and camera.open.kind == kind:

@@ -145,3 +145,83 @@ def test_a_camera_without_a_clock_took_its_picture_when_asked():
     watch = CameraWatch(Robot(front=Plain()), FPS)
     watch.before_observation()
     assert watch.captured_s({"front": np.zeros(SHAPE, np.uint8)}, 3.25, lambda m: m) == {"front": 3.25}
+
+
+class Lit(Camera):
+    """A camera before a textured, noisy scene that an arm crosses; `light` is how bright it is."""
+
+    def __init__(self, scene_seed=3):
+        self.light, self.n = 1.0, 0
+        self.noisy = np.random.default_rng(1)
+        self.scene = np.random.default_rng(scene_seed).uniform(30, 150, (8, 8, 1)).repeat(8, 0).repeat(8, 1)
+        super().__init__()
+
+    def picture(self):
+        self.n += 1
+        picture = self.scene + self.noisy.normal(0, 4, SHAPE)
+        picture[:, self.n % 40 : self.n % 40 + 16] = 20  # the arm, a quarter of the picture
+        return np.clip(picture * self.light, 0, 255).astype(np.uint8)
+
+
+def fly_lit(camera, light, n_ticks=300):
+    """Fly ticks with `light(t_s)`."""
+
+    def captured(k):
+        camera.light = light(k * PERIOD_S)
+        return taken(k)
+
+    return fly(camera, captured, n_ticks)
+
+
+def test_light_that_flickers_a_little_is_not_accused():
+    faults, _, _ = fly_lit(Lit(), lambda t_s: 1 + 0.15 * np.sin(7 * t_s))
+    assert faults == []
+
+
+def test_light_off_and_on_again():
+    faults, said, _ = fly_lit(Lit(), lambda t_s: 0.02 if 4 <= t_s < 6 else 1.0)
+    assert [fault["kind"] for fault in faults] == ["dark"]
+    assert (faults[0]["from_s"], faults[0]["to_s"]) == pytest.approx((4, 6), abs=0.05)
+    assert "camera 'front' is dark: mean brightness 1 of 255 (limit 10)" in said[0].words()
+
+
+def test_a_hand_before_the_lens_is_not_accused():
+    assert fly_lit(Lit(), lambda t_s: 0.02 if 4 <= t_s < 4.4 else 1.0)[0] == []
+
+
+def test_an_overexposed_camera():
+    faults, said, _ = fly_lit(Lit(), lambda t_s: 12.0)
+    assert [fault["kind"] for fault in faults] == ["overexposed"]
+    assert faults[0]["to_s"] == pytest.approx(10)
+    assert "% of the picture is white (limit 60%)" in said[0].words()
+
+
+@pytest.mark.parametrize(("light", "seen"), [(1.6, "1.6 times"), (0.5, "0.5 times")])
+def test_brightness_that_drifts_and_comes_back(light, seen):
+    faults, said, _ = fly_lit(Lit(), lambda t_s: light if 4 <= t_s < 7 else 1.0)
+    assert [fault["kind"] for fault in faults] == ["drifts"]
+    assert (faults[0]["from_s"], faults[0]["to_s"]) == pytest.approx((4, 8), abs=1.1)
+    assert seen in said[0].words()
+
+
+def test_a_camera_that_turns_to_another_scene_is_not_accused():
+    camera, other = Lit(), Lit(scene_seed=4).scene * 0.6
+
+    def light(t_s):
+        if t_s > 4:
+            camera.scene = other
+        return 1.0
+
+    assert fly_lit(camera, light)[0] == []
+
+
+def test_a_slow_drift_of_a_plain_wall_is_seen():
+    camera = Lit()
+    camera.scene = np.full(SHAPE, 80.0)
+    faults, _, _ = fly_lit(camera, lambda t_s: 1 + t_s / 10)
+    assert [fault["kind"] for fault in faults] == ["drifts"]
+
+
+def test_faults_of_time_carry_no_brightness():
+    faults, _, _ = fly(Camera(), lambda k: taken(min(k, 40)))
+    assert set(faults[0]) == {"camera", "kind", "from_s", "to_s", "limit_s"}

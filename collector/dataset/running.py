@@ -44,7 +44,9 @@ class RunningStats:
         if not episodes.num_rows:
             return running
         dataset = Dataset(root, dict(info), episodes)
-        names = [n for n in episodes.column_names if n.startswith("stats/")]
+        thin = -(-dataset.num_frames // EXACT)
+        wanted = tuple(f"stats/{n}/" for n in (running._cameras + running._numeric * (thin > 1)))
+        names = [n for n in episodes.column_names if n.startswith(wanted)] if wanted else []
         rows = [stats.unflatten(row) for row in episodes.select(names).to_pylist()]
         for camera in running._cameras:
             parts = [row[camera] for row in rows if camera in row]
@@ -53,7 +55,6 @@ class RunningStats:
             if parts:
                 running._stats[camera] = stats.merge_image_stats(parts)
         columns = dataset.columns(running._numeric)
-        thin = -(-dataset.num_frames // EXACT)
         for name, values in columns.items():
             running._stats[name] = stats.column_stats(values[::thin])
             if thin > 1:

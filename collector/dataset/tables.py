@@ -20,6 +20,7 @@ from collector.errors import DataError
 INFO = Path("meta/info.json")
 STATS = Path("meta/stats.json")
 TASKS = Path("meta/tasks.parquet")
+_FILES_AT_ONCE = 32
 CONVERTER = "python -m lerobot.scripts.convert_dataset_v21_to_v30 --repo-id=<owner/name>"
 
 
@@ -160,14 +161,17 @@ def read_episodes(root: Path, with_stats: bool = False) -> pa.Table:
     names: list[str] | None = None
     if files and not with_stats:
         names = [name for name in read_schema(files[0]).names if not name.startswith("stats/")]
-    # Before a session's files are merged there is one an episode, each of hundreds of columns.
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        parts = [
-            t.replace_schema_metadata(None) for t in pool.map(lambda path: read_parquet(path, names), files)
-        ]
-    if not parts:
+    if not files:
         return pa.table({"episode_index": pa.array([], pa.int64())})
-    table = pa.concat_tables(parts, promote_options="permissive")
+    # Before a session's files are merged there is one an episode, each of hundreds of columns: far more memory in
+    # pieces than in one.
+    table = pa.table({})
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for at in range(0, len(files), _FILES_AT_ONCE):
+            read = pool.map(lambda path: read_parquet(path, names), files[at : at + _FILES_AT_ONCE])
+            parts = [part.replace_schema_metadata(None) for part in read]
+            parts = [table, *parts] if at else parts
+            table = pa.concat_tables(parts, promote_options="permissive").combine_chunks()
     if "episode_index" not in table.column_names:
         raise DataError(f"{root / 'meta' / 'episodes'} has no column 'episode_index': restore it")
     return table.sort_by("episode_index")

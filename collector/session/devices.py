@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import pkgutil
 from typing import Any
@@ -10,14 +11,19 @@ from collector.errors import DeviceError, UsageError
 from collector.session.safety import close_parts
 
 _OURS = {
-    "robot": {"sim_so101": "collector.robots.sim_so101"},
+    "robot": {
+        "sim_so101": "collector.robots.sim_so101",
+        "sim_pusht": "collector.robots.sim_pusht",
+    },
     "teleop": {
         "scripted": "collector.teleoperators.scripted",
         "policy": "collector.teleoperators.policy",
         "hold": "collector.teleoperators.hold",
+        "replay": "collector.teleoperators.replay",
     },
 }
 _LEROBOT = {"robot": "lerobot.robots", "teleop": "lerobot.teleoperators"}
+_CAMERAS = ("lerobot.cameras.opencv", "lerobot.cameras.realsense", "lerobot.cameras.zmq", "collector.cameras")
 
 
 def register_devices(args: list[str]) -> list[str]:
@@ -64,7 +70,10 @@ def _register_lerobot(kind: str) -> None:
                 importlib.import_module(module.name)
             except ImportError:
                 continue  # a device whose driver is not installed cannot be chosen
-    importlib.import_module("lerobot.cameras.opencv")
+    for cameras in _CAMERAS:
+        # Those without their driver can be chosen all the same: their constructors say what to install.
+        with contextlib.suppress(ImportError):
+            importlib.import_module(cameras)
     from lerobot.utils.import_utils import register_third_party_plugins
 
     register_third_party_plugins()

@@ -16,6 +16,7 @@ import numpy as np
 
 from collector.errors import DemodeckError, DeviceError
 from collector.robots.protocols import Simulated
+from collector.robots.scene import restore
 from collector.session.cameras import CameraFault, CameraWatch
 from collector.session.pacing import LockStepPacer, WallClockPacer
 from collector.session.state import Event
@@ -136,6 +137,8 @@ def fly(
             robot.reset(seed)
         if observes:
             pilot.reset(seed)
+        if task is not None and hasattr(pilot, "scene"):
+            restore(robot, pilot.scene())  # a pilot that repeats a recorded flight knows where it began
     if time_limit_s is None and task is not None:
         time_limit_s = task.time_limit_s
     max_ticks = None if time_limit_s is None else max(1, round(time_limit_s * fps))

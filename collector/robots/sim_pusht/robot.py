@@ -1,0 +1,216 @@
+"""lerobot's `Robot` over gym-pusht's scene: where the agent is, where it is to go, and a clock of its own."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+from lerobot.robots.robot import Robot
+from lerobot.utils.decorators import check_if_already_connected, check_if_not_connected
+
+from collector.errors import DeviceError, MismatchError
+from collector.robots.sim_pusht.config import SimPushTConfig
+from collector.robots.sim_pusht.scene import NOMINAL_STEP_S, PushTScene
+from collector.robots.sim_pusht.task import PushTTask
+from collector.robots.sim_so101.cameras import SimCamera
+
+STATE_KEYS = ("agent_x", "agent_y")
+ACTION_KEYS = ("target_x", "target_y")
+# Where a target may lie on either axis [px].
+TARGET_LIMITS_PX = (0.0, 512.0)
+# After a pause (a debugger, a suspended laptop) real time goes on from there instead of leaping over it.
+LONGEST_LEAP_S = 0.5
+
+
+class SimPushT(Robot):
+    """PushT in simulation, with names and units of the people's recordings of it.
+
+    In lock-step (`realtime=False`) each `send_action` advances physics by one control period and nothing else
+    does. In real time each call first lets physics catch up with the wall clock; what passed beyond
+    `LONGEST_LEAP_S` since the last call is left out, so that simulated time falls behind instead of leaping.
+
+    Attributes:
+        realtime: Whether physics follows the wall clock.
+        task: The task in the scene.
+        cameras: The camera by name, if it is drawn.
+        measured_by: The observation that measures each action.
+    """
+
+    config_class = SimPushTConfig
+    name = "sim_pusht"
+    measured_by = dict(zip(ACTION_KEYS, STATE_KEYS))
+
+    def __init__(self, config: SimPushTConfig) -> None:
+        super().__init__(config)
+        self.config = config
+        self.realtime = config.realtime
+        self.task = PushTTask()
+        self.cameras = {name: SimCamera(name, config.width, config.height) for name in config.cameras}
+        self._scene: PushTScene | None = None
+        self._target = (0.0, 0.0)
+        self._time_s = self._caught_up_s = 0.0
+        self.set_control_period(0.1)
+
+    @property
+    def observation_features(self) -> dict[str, type | tuple[int, ...]]:
+        pictures = {name: (camera.height, camera.width, 3) for name, camera in self.cameras.items()}
+        return {**dict.fromkeys(STATE_KEYS, float), **pictures}
+
+    @property
+    def action_features(self) -> dict[str, type]:
+        return dict.fromkeys(ACTION_KEYS, float)
+
+    @property
+    def is_connected(self) -> bool:
+        return self._scene is not None
+
+    @property
+    def is_calibrated(self) -> bool:
+        return True
+
+    def calibrate(self) -> None:
+        """Nothing to do: positions are exact."""
+
+    def configure(self) -> None:
+        """Nothing to do: gym-pusht sets its own control."""
+
+    @check_if_already_connected
+    def connect(self, calibrate: bool = True) -> None:
+        """Build the scene and place it as seed 0 does.
+
+        Raises:
+            DeviceError: If gym-pusht is not installed.
+            DeviceAlreadyConnectedError: If it is connected.
+        """
+        self._scene = PushTScene(self.config.width, self.config.height)
+        self.task.bind(self._scene)
+        self.reset(0)
+
+    @check_if_not_connected
+    def disconnect(self) -> None:
+        """Forget the scene.
+
+        Raises:
+            DeviceNotConnectedError: If it is not connected.
+        """
+        self._scene = None
+
+    def set_control_period(self, dt_s: float) -> None:
+        """Set how much simulated time one `send_action` takes in lock-step; exactly, at any rate.
+
+        Args:
+            dt_s: The control period [s], 0.001 to 1.
+
+        Raises:
+            DeviceError: If the period is out of range.
+        """
+        if not 0.001 <= dt_s <= 1.0:
+            raise DeviceError(f"sim_pusht cannot be controlled every {dt_s} s: choose 1 to 1000 Hz")
+        # Whole steps near gym-pusht's own: 11.1 ms at 30 Hz, exactly its own at 10, 20, 25 and 50 Hz.
+        self._steps = max(1, round(dt_s / NOMINAL_STEP_S))
+        self._step_s = dt_s / self._steps
+
+    @check_if_not_connected
+    def reset(self, seed: int) -> None:
+        """Place agent and block as gym-pusht's `reset(seed=seed)`; the same seed, the same scene.
+
+        Raises:
+            DeviceNotConnectedError: If it is not connected.
+        """
+        assert self._scene is not None
+        self._scene.reset(seed)
+        self._begin()
+
+    @check_if_not_connected
+    def place(self, state: np.ndarray, environment_state: np.ndarray) -> None:
+        """Place agent and block, at rest, as a recording's first frame saw them.
+
+        Args:
+            state: `observation.state`: the agent's position [px], (2,).
+            environment_state: `observation.environment_state`: the block's keypoints [px], (16,).
+
+        Raises:
+            DeviceNotConnectedError: If it is not connected.
+            MismatchError: If it is no scene of PushT.
+        """
+        assert self._scene is not None
+        self._scene.place(state, environment_state)
+        self._begin()
+
+    @property
+    def sim_time_s(self) -> float:
+        """Simulated seconds since the last reset."""
+        return self._time_s
+
+    @check_if_not_connected
+    def get_observation(self) -> dict[str, Any]:
+        """Return where the agent is, and the picture.
+
+        Returns:
+            `agent_x` and `agent_y` [px], float; the camera by name, uint8, (height, width, 3), RGB.
+
+        Raises:
+            DeviceNotConnectedError: If it is not connected.
+        """
+        assert self._scene is not None
+        self._catch_up()
+        observation: dict[str, Any] = dict(zip(STATE_KEYS, self._scene.agent()))
+        for camera in self.cameras.values():
+            camera.latest_timestamp = self._caught_up_s if self.realtime else None
+            observation[camera.name] = self._scene.draw()
+        return observation
+
+    @check_if_not_connected
+    def send_action(self, action: dict[str, Any]) -> dict[str, float]:
+        """Give the agent its target, and in lock-step let one control period pass.
+
+        Args:
+            action: `target_x` and `target_y` [px]; one left out keeps its value.
+
+        Returns:
+            Both as sent: clipped to the window.
+
+        Raises:
+            DeviceNotConnectedError: If it is not connected.
+            MismatchError: If the action names something else.
+            DeviceError: If a value is not finite.
+        """
+        target = dict(zip(ACTION_KEYS, self._target))
+        for key, value in action.items():
+            if key not in ACTION_KEYS:
+                raise MismatchError(
+                    f"the action has '{key}', which sim_pusht has not: it has {', '.join(ACTION_KEYS)}"
+                )
+            if not np.isfinite(value):
+                raise DeviceError(
+                    f"the action for '{key}' is not a finite number: check the pilot or its policy"
+                )
+            target[key] = float(np.clip(value, *TARGET_LIMITS_PX))
+        self._catch_up()
+        self._target = (target["target_x"], target["target_y"])
+        if not self.realtime:
+            self._advance(self._steps)
+        return target
+
+    def _begin(self) -> None:
+        """Let the clock start anew, and the agent stay where it was placed."""
+        assert self._scene is not None
+        self._target = self._scene.agent()
+        self._time_s = 0.0
+        self._caught_up_s = time.perf_counter()
+
+    def _catch_up(self) -> None:
+        """In real time, advance physics to the wall clock."""
+        if not self.realtime:
+            return
+        now_s = time.perf_counter()
+        self._caught_up_s = max(self._caught_up_s, now_s - LONGEST_LEAP_S)
+        steps = int((now_s - self._caught_up_s) / self._step_s)
+        self._caught_up_s += steps * self._step_s
+        self._advance(steps)
+
+    def _advance(self, steps: int) -> None:
+        assert self._scene is not None
+        self._scene.advance(self._target, steps, self._step_s)
+        self._time_s += steps * self._step_s

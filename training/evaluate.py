@@ -77,8 +77,9 @@ def evaluate(config: EvalConfig) -> dict[str, Any]:
     Returns:
         `name`, `pilot`, `policy` (path, commit, type; None for other pilots), `robot`, `fps`, `n`, `seeds`,
         `successes`, `rate`, `wilson_95` [low, high], `mean_time_s` (of the successes, simulated, else
-        None), `mean_reward` (summed over a flight), `flights` (by seed: `seed`, `success`,
-        `reward`, `ticks`, `reason`), `wall_s`, `workers` and `versions`.
+        None), `mean_reward` (summed over a flight), `mean_max_reward` (of each flight's best tick, the usual
+        score of PushT), `flights` (by seed: `seed`, `success`, `reward`, `max_reward`, `ticks`, `reason`),
+        `wall_s`, `workers` and `versions`.
 
     Raises:
         UsageError: If a flag is missing or wrong.
@@ -89,6 +90,7 @@ def evaluate(config: EvalConfig) -> dict[str, Any]:
     """
     from collector.robots.protocols import Simulated
     from collector.session.devices import make_pilot, make_robot
+    from collector.teleoperators.protocols import Fitting
 
     _validate(config)
     pilot_config = _pilot_config(config)
@@ -100,8 +102,8 @@ def evaluate(config: EvalConfig) -> dict[str, Any]:
             f"--robot.type={robot_config.type} is no simulation: eval flies from seeds; "
             "on a real robot use 'demodeck record --teleop.type=policy' and label the flights"
         )
-    if hasattr(pilot, "check_robot"):
-        pilot.check_robot(robot)
+    if isinstance(pilot, Fitting):
+        pilot.fit_to(robot)
     fps = config.fps or _trained_fps(pilot)
     is_policy = pilot_config.type == "policy"
     settings = getattr(pilot, "settings", {})
@@ -133,6 +135,7 @@ def evaluate(config: EvalConfig) -> dict[str, Any]:
         "wilson_95": list(wilson(successes, len(flights))),
         "mean_time_s": sum(times_s) / len(times_s) if times_s else None,
         "mean_reward": sum(flight["reward"] for flight in flights) / len(flights),
+        "mean_max_reward": sum(flight["max_reward"] for flight in flights) / len(flights),
         "seeds": seeds,
         "flights": flights,
         "wall_s": round(time.monotonic() - started, 2),
@@ -147,13 +150,14 @@ def summary_line(result: dict[str, Any]) -> str:
     return (
         f"{result['name']}: {result['successes']} of {result['n']} succeeded "
         f"({result['rate']:.0%}, 95 % interval {low:.0%} to {high:.0%}), "
+        f"best reward {result['mean_max_reward']:.3f} in the mean, "
         f"seeds {result['seeds'][0]} to {result['seeds'][-1]}, {result['wall_s']:.0f} s"
     )
 
 
 def _validate(config: EvalConfig) -> None:
     if config.robot is None:
-        raise UsageError("--robot.type is missing: give --robot.type=sim_so101")
+        raise UsageError("--robot.type is missing: give --robot.type=sim_so101 (or sim_pusht)")
     if (config.teleop is None) == (config.policy.path is None):
         raise UsageError("one pilot, please: give --policy.path=PATH, or --teleop.type=scripted (or hold)")
     for name, least in (("episodes", 1), ("seed", 0), ("workers", 0)):
@@ -253,6 +257,16 @@ def _start_worker() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
+class _BestReward:
+    """A sink that keeps the highest reward of a flight."""
+
+    def __init__(self) -> None:
+        self.value = 0.0
+
+    def add(self, tick: Any) -> None:
+        self.value = max(self.value, float(tick.reward or 0.0))
+
+
 _devices: list[Any] = []  # this worker's robot and pilot, connected at its first flight
 
 
@@ -262,18 +276,23 @@ def _fly_seed(
     """Fly one seed in a worker process."""
     from collector.session.devices import connect, make_pilot, make_robot
     from collector.session.fly import fly
+    from collector.teleoperators.protocols import Fitting
 
     if not _devices:
         robot, pilot = make_robot(robot_config), make_pilot(pilot_config)
+        if isinstance(pilot, Fitting):
+            pilot.fit_to(robot)
         connect(robot, "robot")
         connect(pilot, "pilot")
         _devices[:] = [robot, pilot]
     robot, pilot = _devices
-    flight = fly(robot, pilot, fps=fps, seed=seed, time_limit_s=time_limit_s, stop_on_success=True)
+    best = _BestReward()
+    flight = fly(robot, pilot, fps=fps, seed=seed, sink=best, time_limit_s=time_limit_s, stop_on_success=True)
     return {
         "seed": seed,
         "success": bool(flight.success),
         "reward": float(flight.reward or 0.0),
+        "max_reward": best.value,
         "ticks": flight.ticks,
         "reason": flight.reason,
     }

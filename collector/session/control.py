@@ -19,6 +19,7 @@ from collector.session.pacing import lateness_ms
 from collector.session.realtime import collect_garbage, undisturbed
 from collector.session.safety import hold, release
 from collector.session.state import Event, State, step
+from collector.teleoperators.protocols import Fitting
 
 
 def parse_record_flags(args: list[str]) -> RecordConfig:
@@ -64,6 +65,8 @@ class _Session:
         )
         self.robot = make_robot(self.config.robot)
         self.pilot = make_pilot(self.config.teleop)
+        if isinstance(self.pilot, Fitting):
+            self.pilot.fit_to(self.robot)
         check_pilot_fits(self.robot, self.pilot)
         self.simulated = isinstance(self.robot, Simulated)
         self.recording = Recording.of(self.robot)

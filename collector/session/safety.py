@@ -6,6 +6,8 @@ import contextlib
 from functools import partial
 from typing import Any
 
+from collector.robots.protocols import measured
+
 
 def hold(robot: Any, last_known: dict[str, float] | None = None) -> str | None:
     """Ask the robot to stay where it measures itself to be; return None, or in words why it could not be asked.
@@ -13,8 +15,8 @@ def hold(robot: Any, last_known: dict[str, float] | None = None) -> str | None:
     Never raises: it runs when something else may already have failed.
 
     Args:
-        last_known: Its last measured joints, for when it cannot be observed now (a camera that fails takes the
-            whole observation with it).
+        last_known: Where it last measured itself to be, by action key, for when it cannot be observed now (a camera
+            that fails takes the whole observation with it).
     """
     try:
         if not robot.is_connected and last_known is None:
@@ -22,13 +24,13 @@ def hold(robot: Any, last_known: dict[str, float] | None = None) -> str | None:
     except Exception as error:
         return str(error)
     try:
-        measured = robot.get_observation()
+        where = measured(robot, robot.get_observation())
     except Exception as error:
         if last_known is None:
             return str(error)
-        measured = last_known
+        where = last_known
     try:
-        robot.send_action({name: measured[name] for name in robot.action_features})
+        robot.send_action({name: where[name] for name in robot.action_features})
     except Exception as error:
         return str(error)
     return None

@@ -1,8 +1,8 @@
-"""A pilot that does nothing: it keeps the arm where it first saw it. What any policy must beat."""
+"""A pilot that does nothing: it keeps the robot where it first saw it. What any policy must beat."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from lerobot.teleoperators.config import TeleoperatorConfig
@@ -22,11 +22,11 @@ class HoldConfig(TeleoperatorConfig):
         UsageError: If there is no joint to hold.
     """
 
-    # The joints to hold, as the robot names them (without `.pos`).
-    joints: list[str] = field(default_factory=lambda: list(JOINTS))
+    # The joints to hold, as the robot names them (without `.pos`); default: all that the robot has.
+    joints: list[str] | None = None
 
     def __post_init__(self) -> None:
-        if not self.joints:
+        if self.joints == []:
             raise UsageError("--teleop.joints=[] leaves nothing to hold: name at least one joint")
 
 
@@ -39,16 +39,24 @@ class Hold(SoftwarePilot):
     def __init__(self, config: HoldConfig) -> None:
         super().__init__(config)
         self.config = config
+        # By action, what is observed of it; an SO-101's until the robot is known.
+        self._held = {key: key for key in (f"{joint}.pos" for joint in config.joints or JOINTS)}
         self._connected = False
         self._first: dict[str, float] | None = None
 
     @property
     def action_features(self) -> dict[str, type]:
-        return {f"{joint}.pos": float for joint in self.config.joints}
+        return dict.fromkeys(self._held, float)
 
     @property
     def is_connected(self) -> bool:
         return self._connected
+
+    def fit_to(self, robot: Any) -> None:
+        """Hold what the robot can be told, unless its joints were named."""
+        if self.config.joints is None:
+            names = getattr(robot, "measured_by", {})
+            self._held = {key: names.get(key, key) for key in robot.action_features}
 
     @check_if_already_connected
     def connect(self, calibrate: bool = True) -> None:
@@ -81,12 +89,12 @@ class Hold(SoftwarePilot):
         """
         if self._first is not None:
             return
-        for key in self.action_features:
-            if key not in observation:
+        for seen in self._held.values():
+            if seen not in observation:
                 raise DeviceError(
-                    f"hold cannot see '{key}': name this robot's joints by --teleop.joints=[...]"
+                    f"hold cannot see '{seen}': name this robot's joints by --teleop.joints=[...]"
                 )
-        self._first = {key: float(observation[key]) for key in self.action_features}
+        self._first = {key: float(observation[seen]) for key, seen in self._held.items()}
 
     @check_if_not_connected
     def get_action(self) -> dict[str, float]:

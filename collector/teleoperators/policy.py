@@ -21,7 +21,8 @@ from collector.errors import DataError, DeviceError, HubError, MismatchError, Us
 from collector.teleoperators.software import SoftwarePilot
 
 STATE, ENVIRONMENT_STATE, ACTION = "observation.state", "observation.environment_state", "action"
-IMAGE_PREFIX = "observation.images."
+# lerobot's prefix of camera columns, and the older one of datasets with a single camera (observation.image).
+IMAGE_PREFIXES = ("observation.images.", "observation.")
 
 
 @TeleoperatorConfig.register_subclass("policy")
@@ -59,6 +60,7 @@ class Policy(SoftwarePilot):
         self.config = config
         self.folder, self.commit = find_policy(config.path, config.revision)
         self.settings: dict[str, Any] = json.loads((self.folder / "config.json").read_text())
+        self._robots_actions: list[str] = []
         self._policy: Any = None
         self._observation: dict[str, Any] = {}
 
@@ -72,10 +74,15 @@ class Policy(SoftwarePilot):
         }
 
     @functools.cached_property
-    def cameras(self) -> list[str]:
-        """Names of the cameras that the policy sees, without lerobot's prefix."""
+    def pictures(self) -> dict[str, str]:
+        """The camera of each picture that the policy sees, by feature name."""
         features = self.settings.get("input_features") or {}
-        return [key.removeprefix(IMAGE_PREFIX) for key, ft in features.items() if ft["type"] == "VISUAL"]
+        return {key: _camera_of(key) for key, feature in features.items() if feature["type"] == "VISUAL"}
+
+    @property
+    def cameras(self) -> list[str]:
+        """Names of the cameras that the policy sees, as robots name them."""
+        return list(self.pictures.values())
 
     @functools.cached_property
     def fps(self) -> int | None:
@@ -90,12 +97,17 @@ class Policy(SoftwarePilot):
 
     @property
     def action_features(self) -> dict[str, type]:
-        """Names of the actions, in the policy's order; numbers where the checkpoint does not name them."""
+        """Names of the actions, in the policy's order; where the checkpoint does not name them, the robot's."""
         n = int((self.settings.get("output_features") or {}).get(ACTION, {}).get("shape", [0])[0])
         names = self.settings.get("action_feature_names") or self.settings.get("state_feature_names")
         if not names or len(names) != n:
-            names = [str(i) for i in range(n)]
+            names = self._robots_actions or [str(i) for i in range(n)]
         return dict.fromkeys(names, float)
+
+    def fit_to(self, robot: Any) -> None:
+        """Take the robot that is to be flown. Raises as `check_robot`."""
+        self.check_robot(robot)
+        self._robots_actions = list(robot.action_features)
 
     def check_robot(self, robot: Any) -> None:
         """Compare what the policy sees and does with what a robot shows and takes.
@@ -231,14 +243,14 @@ class Policy(SoftwarePilot):
                     f"the robot shows {len(values)}: fly it on the robot it was trained on"
                 )
             batch[key] = torch.from_numpy(values)[None]
-        for camera in self.cameras:
+        for key, camera in self.pictures.items():
             if camera not in observation:
                 raise MismatchError(
                     f"policy '{self.config.path}' sees the camera '{camera}', "
                     "which the robot does not show: add it"
                 )
             image = torch.from_numpy(np.ascontiguousarray(observation[camera]))
-            batch[IMAGE_PREFIX + camera] = (image.permute(2, 0, 1).float() / 255)[None]
+            batch[key] = (image.permute(2, 0, 1).float() / 255)[None]
         batch["task"] = str(observation.get("task", ""))
         self._observation = batch
 
@@ -276,6 +288,14 @@ class Policy(SoftwarePilot):
             action = self._policy.select_action(self._before(dict(self._observation)))
             values = self._after(action).squeeze(0).tolist()
         return dict(zip(self.action_features, values, strict=True))
+
+
+def _camera_of(column: str) -> str:
+    """Return a camera's name from the name of its column."""
+    for prefix in IMAGE_PREFIXES:
+        if column.startswith(prefix):
+            return column.removeprefix(prefix)
+    return column
 
 
 def find_policy(path: str, revision: str | None = None) -> tuple[Path, str | None]:

@@ -1,0 +1,67 @@
+"""Joint mode: each axis drives one joint."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from collector.teleoperators.motion.gripper import Gripper
+from collector.teleoperators.motion.wish import Wish
+
+
+class JointMotion:
+    """Drives joints one by one, between their ends.
+
+    The axes are `joint1`, `joint2` ... in the order of the joints, the gripper left out.
+    """
+
+    def __init__(
+        self,
+        keys: Sequence[str],
+        gripper: Gripper | None,
+        speed: float,
+        ranges: Mapping[str, tuple[float, float]],
+        far: float,
+        leash: float,
+    ) -> None:
+        """Set up the mode.
+
+        Args:
+            keys: All action keys, the gripper's too, in the robot's order.
+            gripper: The gripper, or None.
+            speed: How fast a joint moves [units/s].
+            ranges: The ends of the joints whose ends are known, by action key, in the robot's units.
+            far: A robot farther than this from a target is not where it was left [units].
+            leash: A target never is farther than this from where the robot is [units].
+        """
+        self._keys, self._gripper, self._speed, self._ranges = list(keys), gripper, speed, ranges
+        self._far, self._leash = far, leash
+        self.driven = [key for key in keys if gripper is None or key != gripper.key]
+        self.axes = tuple(f"joint{n + 1}" for n in range(len(self.driven)))
+        self.targets: dict[str, float] = {}
+
+    def start(self, measured: Mapping[str, float]) -> None:
+        """Begin from where the robot is."""
+        self.targets = {key: float(measured[key]) for key in self._keys}
+
+    def step(self, wish: Wish, dt_s: float) -> dict[str, float]:
+        """Return the targets `dt_s` seconds later."""
+        for axis, key in zip(self.axes, self.driven):
+            move = wish.rates.get(axis, 0.0) * self._speed * dt_s
+            if move:
+                low, high = self._ranges.get(key, (float("-inf"), float("inf")))
+                value = self.targets[key]
+                # One that is out of its range already may only come back.
+                self.targets[key] = min(max(value + move, min(low, value)), max(high, value))
+        if self._gripper is not None:
+            self.targets[self._gripper.key] = self._gripper.step(self.targets[self._gripper.key], wish, dt_s)
+        return dict(self.targets)
+
+    def off(self, measured: Mapping[str, float]) -> float:
+        """Return the largest distance of a joint from its target, in shares of what is far."""
+        return max((abs(measured[key] - self.targets[key]) for key in self.driven), default=0.0) / self._far
+
+    def leash(self, measured: Mapping[str, float]) -> None:
+        """Draw back the targets of joints that do not follow."""
+        for key in self.driven:
+            at = float(measured[key])
+            self.targets[key] = min(max(self.targets[key], at - self._leash), at + self._leash)

@@ -36,6 +36,8 @@ else
     install="$venv/bin/python -m pip install --quiet --disable-pip-version-check"
 fi
 $install --constraint constraints.txt --editable '.[dev]'
+# Without its dependencies: it asks for opencv-python, which would overwrite the headless one that lerobot uses.
+$install --constraint constraints.txt --no-deps gym-pusht
 # Without compiled bytecode every command would spend seconds more on its imports.
 echo "== demodeck: compiling ..."
 env -u PYTHONDONTWRITEBYTECODE "$venv/bin/python" -m compileall -q -j 0 "$venv/lib" >/dev/null 2>&1 || true

@@ -7,6 +7,7 @@ behind instead of a joint leaping.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,7 @@ class Arm:
         self._still = {name: 0.0 for name in have if name and name not in joints}
         self._fixed_limits = [mink.ConfigurationLimit(model)]
         self._speed_limit: tuple[float, Any] | None = None
-        self._placed: np.ndarray | None = None  # where the joints of the configuration are
+        self._placed = b""  # where the joints of the configuration are
 
     def pose(self, angles: np.ndarray) -> Any:
         """Return the tool's pose in the base frame, a `mink.SE3` [m].
@@ -88,15 +89,15 @@ class Arm:
         self._place(angles)
         return self._configuration.get_transform_frame_to_world(self._task.frame_name, self._task.frame_type)
 
-    def heading(self, angles: np.ndarray) -> np.ndarray:
-        """Return the horizontal direction in which the arm reaches out, a unit vector, (3,).
+    def heading(self, angles: np.ndarray) -> tuple[float, float]:
+        """Return the horizontal direction (x, y) in which the arm reaches out, of length 1.
 
         It goes from the axis of the first joint to the tool; straight above that axis it is the base's x axis.
         """
-        reach = self.pose(angles).translation() - self._configuration.data.xanchor[self._first]
-        reach[2] = 0.0
-        length = np.linalg.norm(reach)
-        return reach / length if length > 0.01 else np.array([1.0, 0.0, 0.0])
+        place, foot = self.pose(angles).translation(), self._configuration.data.xanchor[self._first]
+        x, y = float(place[0] - foot[0]), float(place[1] - foot[1])
+        length = math.hypot(x, y)
+        return (x / length, y / length) if length > 0.01 else (1.0, 0.0)
 
     def towards(self, angles: np.ndarray, goal: Any, dt_s: float, speed: float) -> np.ndarray:
         """Return where the joints shall be one tick later, so that the tool comes nearer to `goal`.
@@ -137,9 +138,10 @@ class Arm:
         return float(error @ error)
 
     def _place(self, angles: np.ndarray) -> None:
-        if self._placed is not None and np.array_equal(angles, self._placed):
+        placed = angles.tobytes()
+        if placed == self._placed:
             return
-        self._placed = angles.copy()
+        self._placed = placed
         q = self._reference.copy()
         q[self._addresses] = angles
         self._configuration.update(q)

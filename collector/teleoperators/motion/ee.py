@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,7 +16,6 @@ from collector.teleoperators.motion.wish import EE_AXES, Wish
 # its end stops, and slide along them to where nobody asked it to go.
 LEAD_M = 0.005
 LEAD_RAD = 0.1
-UP = np.array([0.0, 0.0, 1.0])
 
 
 class EndEffectorMotion:
@@ -88,7 +88,7 @@ class EndEffectorMotion:
     def leash(self, measured: Mapping[str, float]) -> None:
         """Draw back the targets of joints that do not follow."""
         at = self._of(measured)
-        drawn = np.clip(self._angles, at - self._leash, at + self._leash)
+        drawn: np.ndarray = np.clip(self._angles, at - self._leash, at + self._leash)
         if (drawn != self._angles).any():
             self._angles, self._wished = drawn, None
             self.targets.update(zip(self.driven, (drawn / self._scale).tolist()))
@@ -100,19 +100,20 @@ class EndEffectorMotion:
         """Move the wished pose on by one tick, no farther ahead of the tool's than the lead."""
         wished = here if self._wished is None else self._wished
         moves, turns = self._axes(here, frame)
-        place = np.array(wished.translation())
-        at = here.translation()
+        place, at = wished.translation(), here.translation()
         # Each axis for itself: where one is blocked the others go on, and the tool does not slide off sideways.
         for rate, axis in zip(rates[:3], moves.T):
-            ahead: np.ndarray = place + rate * self._speed * dt_s * axis
-            lead_m = float(np.linalg.norm(ahead - at))
-            if lead_m <= max(LEAD_M + self._speed * dt_s, float(np.linalg.norm(place - at))):
-                place = ahead
+            if rate:
+                ahead = place + rate * self._speed * dt_s * axis
+                if math.dist(ahead, at) <= max(LEAD_M + self._speed * dt_s, math.dist(place, at)):
+                    place = ahead
         pose, rotation = type(here), type(here.rotation())
-        turned = rotation.exp(turns @ rates[3:] * self._turn * dt_s) @ wished.rotation()
+        turned = wished.rotation()
+        if rates[3:].any():
+            turned = rotation.exp(turns @ rates[3:] * (self._turn * dt_s)) @ turned
         # An arm of few joints cannot keep its tool's direction everywhere: what it cannot keep it forgets.
         lean = (turned @ here.rotation().inverse()).log()
-        angle = float(np.linalg.norm(lean))
+        angle = math.hypot(*lean)
         if angle > LEAD_RAD:
             turned = rotation.exp(lean * (LEAD_RAD / angle)) @ here.rotation()
         self._wished = pose.from_rotation_and_translation(turned, place)
@@ -124,5 +125,5 @@ class EndEffectorMotion:
             return tool, tool
         if frame == "base":
             return np.eye(3), np.eye(3)
-        across = np.cross(UP, self._arm.heading(self._angles))
-        return np.eye(3), np.column_stack([UP, across, tool[:, 2]])
+        x, y = self._arm.heading(self._angles)
+        return np.eye(3), np.array([[0.0, -y, tool[0, 2]], [0.0, x, tool[1, 2]], [1.0, 0.0, tool[2, 2]]])

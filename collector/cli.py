@@ -1,4 +1,4 @@
-"""The collector's verbs: record, recover, doctor. Thin over `collector.session`."""
+"""The collector's verbs: record, recover, devices, doctor. Thin over `collector.session`."""
 
 from __future__ import annotations
 
@@ -22,6 +22,17 @@ def main_record(args: list[str]) -> int:
     from collector.session.process import run_session
 
     return run_session(args)
+
+
+def main_teleop(args: list[str]) -> int:
+    """`demodeck teleop`: fly a robot without recording."""
+    if "--help" in args or "-h" in args:
+        from collector.session.control import parse_teleop_flags
+
+        parse_teleop_flags(args)
+    from collector.session.process import run_session
+
+    return run_session(args, record=False)
 
 
 def main_recover(args: list[str]) -> int:
@@ -57,6 +68,57 @@ def main_recover(args: list[str]) -> int:
     elif report["salvaged"] is None:
         print(f"nothing to recover in {root}", file=sys.stderr)
     return 0
+
+
+def main_devices(args: list[str]) -> int:
+    """`demodeck devices`: list what is plugged in and what it can do; `demodeck devices pad` shows one live."""
+    if args[:1] == ["pad"]:
+        return _show_pad(args[1:])
+    parser = PlainParser(
+        prog="demodeck devices",
+        description="List serial ports with the arms on them, pads, cameras and keyboards, each with the flags that "
+        "use it. Nothing moves. 'demodeck devices pad' shows a pad live.",
+    )
+    parser.add_argument(
+        "--port", action="append", default=[], help="also ask this serial port; may be repeated"
+    )
+    parser.add_argument(
+        "--camera", action="append", default=[], help="also try this camera (address, index, video)"
+    )
+    parser.add_argument("--pictures", type=Path, help="folder for one picture of each camera")
+    parser.add_argument("--json", action="store_true", help="print the list as JSON")
+    given = parser.parse_args(args)
+    from collector.session.inventory.report import take_inventory
+
+    found = take_inventory(given.port, given.camera, given.pictures)
+    print(json.dumps(found.as_json()) if given.json else found.as_text())
+    return 0
+
+
+def _show_pad(args: list[str]) -> int:
+    parser = PlainParser(
+        prog="demodeck devices pad", description="Show a pad live: its controls and what each does."
+    )
+    parser.add_argument("--device", default="", help="number, GUID or part of the name (default: the first)")
+    parser.add_argument("--mapping", default="", help="mapping file (default: the one that ships)")
+    parser.add_argument(
+        "--show-mapping", action="store_true", help="print the mapping file, to copy and edit"
+    )
+    parser.add_argument("--mode", default="ee", help="whose axes are named: ee, joint or plane (default: ee)")
+    parser.add_argument("--seconds", type=float, help="how long (default: until Ctrl-C)")
+    parser.add_argument("--once", action="store_true", help="look once")
+    parser.add_argument("--json", action="store_true", help="print each look as JSON")
+    given = parser.parse_args(args)
+    if given.show_mapping:
+        from collector.teleoperators.pad.mapping import DEFAULT
+
+        print(Path(given.mapping or DEFAULT).read_text(), end="")
+        return 0
+    from collector.teleoperators.pad.show import show
+
+    return show(
+        given.device, given.mapping, mode=given.mode, seconds=given.seconds, once=given.once, json=given.json
+    )
 
 
 def main_doctor(args: list[str]) -> int:

@@ -19,6 +19,7 @@ _OURS = {
         "scripted": "collector.teleoperators.scripted",
         "policy": "collector.teleoperators.policy",
         "hold": "collector.teleoperators.hold",
+        "keys": "collector.teleoperators.keys",
         "pad": "collector.teleoperators.pad",
         "replay": "collector.teleoperators.replay",
     },

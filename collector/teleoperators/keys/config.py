@@ -22,7 +22,7 @@ class KeysConfig(SteeringConfig):
         UsageError: If a value is out of range or unknown.
     """
 
-    # step: each press moves a bit. latch: a press moves until the opposite key, the space bar or latch_s. held: a key
+    # step: each press moves a bit. latch: a press moves until the opposite key, the stop key or latch_s. held: a key
     # moves as long as it is held, which the terminal must tell (the kitty keyboard protocol). auto: held where the
     # terminal tells, else step.
     style: str = "auto"

@@ -6,7 +6,7 @@ import contextlib
 from typing import Any
 
 from collector.errors import DeviceError
-from collector.teleoperators.keys.stream import PRESS, RELEASE, REPEAT, Key
+from collector.session.keystream import PRESS, RELEASE, REPEAT, Key
 
 _KINDS = {0: RELEASE, 1: PRESS, 2: REPEAT}
 # Linux names keys by where they are on an American keyboard.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from collector.teleoperators.keys.stream import LEFT, RELEASE, REPEAT, Key
+from collector.session.keystream import LEFT, RELEASE, REPEAT, Key
 
 # A plain terminal repeats a key that is held: the first time after at most this [s], then some 30 times a second.
 REPEATS_S = 0.7

@@ -7,11 +7,11 @@ from typing import Any, Protocol
 
 from lerobot.utils.decorators import check_if_already_connected, check_if_not_connected
 
+from collector.session.keystream import LEFT, RELEASE, REPEAT, Key, KeyStream
 from collector.session.state import Event
 from collector.teleoperators.keys.config import KeysConfig
 from collector.teleoperators.keys.hand import Hand
 from collector.teleoperators.keys.layout import read_layout
-from collector.teleoperators.keys.stream import LEFT, RELEASE, REPEAT, Key, KeyStream
 from collector.teleoperators.motion.steered import SteeredPilot
 from collector.teleoperators.motion.wish import Wish
 

@@ -13,14 +13,8 @@ import time
 from typing import Any
 
 from collector.errors import DeviceError
-from collector.teleoperators.keys.stream import SPEAKS, Key, KeyStream
+from collector.session.keystream import ENABLE, QUERY, RESTORE, SPEAKS, Key, KeyStream
 
-# Asks whether the protocol is spoken, and then what every terminal answers (its kind), so as not to wait in vain.
-QUERY = b"\x1b[?u\x1b[c"
-# Push what we want on the terminal's stack: escape codes told apart (1), with events (2), for every key (8); and
-# tell when the window is left (1004).
-ENABLE = b"\x1b[>11u\x1b[?1004h"
-RESTORE = b"\x1b[<u\x1b[?1004l"
 _ANSWER_S = 0.5  # a terminal behind a slow line answers later than this: then it counts as a plain one
 _ESCAPE_S = 0.05  # an escape sequence comes in one go
 

@@ -8,6 +8,13 @@ from __future__ import annotations
 import codecs
 from dataclasses import dataclass
 
+# Asks whether the protocol is spoken, and then what every terminal answers (its kind), so as not to wait in vain.
+QUERY = b"\x1b[?u\x1b[c"
+# Push what we want on the terminal's stack: escape codes told apart (1), with events (2), for every key (8); and
+# tell when the window is left (1004).
+ENABLE = b"\x1b[>11u\x1b[?1004h"
+RESTORE = b"\x1b[<u\x1b[?1004l"
+
 PRESS, REPEAT, RELEASE = "press", "repeat", "release"
 _KINDS = {1: PRESS, 2: REPEAT, 3: RELEASE}
 _NAMES = {
@@ -15,6 +22,10 @@ _NAMES = {
     " ": "space",
 }  # fmt: skip
 _ARROWS = {"A": "up", "B": "down", "C": "right", "D": "left"}
+_PLAIN = {
+    "escape": b"\x1b", "enter": b"\r", "tab": b"\t", "backspace": b"\x7f", "space": b" ",
+    "up": b"\x1b[A", "down": b"\x1b[B", "right": b"\x1b[C", "left": b"\x1b[D",
+}  # fmt: skip
 _LONGEST = 64  # of an escape sequence: what is longer is noise
 # Ctrl, Alt, Super, Hyper, Meta: a key with them is a command to somebody else. (Shift is 1, Caps Lock 64.)
 _COMMANDS = 0b00111110
@@ -33,6 +44,10 @@ class Key:
     name: str
     kind: str = PRESS
     told: bool = False
+
+    def plain(self) -> bytes:
+        """Return what a plain terminal sends for it; nothing for a release."""
+        return b"" if self.kind == RELEASE else _PLAIN.get(self.name, self.name.encode())
 
 
 # What is no key: the answer to the question whether the terminal speaks the protocol, and the window left.

@@ -10,7 +10,7 @@ from lerobot.utils.decorators import check_if_already_connected, check_if_not_co
 
 from collector.errors import DeviceError, UsageError
 from collector.robots.sim_so101.joints import JOINTS
-from collector.teleoperators.software import SoftwarePilot
+from collector.teleoperators.software import SoftwarePilot, shown_nothing
 
 
 @TeleoperatorConfig.register_subclass("hold")
@@ -105,5 +105,5 @@ class Hold(SoftwarePilot):
             DeviceError: If nothing was observed yet.
         """
         if self._first is None:
-            raise DeviceError("hold has observed nothing to hold: call observe() before get_action()")
+            raise shown_nothing(self.name)
         return dict(self._first)

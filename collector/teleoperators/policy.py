@@ -18,7 +18,7 @@ import numpy as np
 from lerobot.teleoperators.config import TeleoperatorConfig
 
 from collector.errors import DataError, DeviceError, HubError, MismatchError, UsageError
-from collector.teleoperators.software import SoftwarePilot
+from collector.teleoperators.software import SoftwarePilot, shown_nothing
 
 STATE, ENVIRONMENT_STATE, ACTION = "observation.state", "observation.environment_state", "action"
 # lerobot's prefix of camera columns, and the older one of datasets with a single camera (observation.image).
@@ -281,9 +281,7 @@ class Policy(SoftwarePilot):
             DeviceError: If there is no observation yet.
         """
         if not self._observation:
-            raise DeviceError(
-                "the pilot 'policy' has seen nothing yet: it needs observe() before get_action()"
-            )
+            raise shown_nothing(self.name)
         with self._torch.inference_mode():
             action = self._policy.select_action(self._before(dict(self._observation)))
             values = self._after(action).squeeze(0).tolist()

@@ -17,7 +17,7 @@ from collector.robots.sim_so101.joints import ACTION_KEYS, to_radians, to_units
 from collector.robots.sim_so101.reach import Reach
 from collector.teleoperators.flaws import FLAWS, STALL_S, Disturbance, check_flaws, flaw_of
 from collector.teleoperators.pick_place import Flight, Style
-from collector.teleoperators.software import SoftwarePilot
+from collector.teleoperators.software import SoftwarePilot, shown_nothing
 
 
 @TeleoperatorConfig.register_subclass("scripted")
@@ -165,7 +165,7 @@ class Scripted(SoftwarePilot):
 
     def _take_off(self) -> None:
         if not hasattr(self, "_joints"):
-            raise DeviceError("the scripted pilot has observed nothing: call observe() before get_action()")
+            raise shown_nothing(self.name)
         assert self._reach is not None
         self._flight = Flight(self._style, self._reach, self._joints, self._scene)
         self._action = to_units(self._joints)

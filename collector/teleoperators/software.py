@@ -6,6 +6,16 @@ from typing import Any
 
 from lerobot.teleoperators.teleoperator import Teleoperator
 
+from collector.errors import DeviceError
+
+
+def shown_nothing(name: str) -> DeviceError:
+    """Return the error of a pilot that acts on observations and was given none."""
+    return DeviceError(
+        f"the pilot '{name}' acts on what the robot sees, and was shown nothing (lerobot-record shows its "
+        "teleoperators nothing): fly it by 'demodeck record', or call observe() before get_action()"
+    )
+
 
 class SoftwarePilot(Teleoperator):
     """Base of the pilots that are programs: a script, a policy, one that holds still."""

@@ -9,7 +9,7 @@ from lerobot.utils.errors import DeviceAlreadyConnectedError, DeviceNotConnected
 from collector.errors import DeviceError, UsageError
 from collector.robots.sim_so101 import SimSO101, SimSO101Config
 from collector.teleoperators.hold import Hold, HoldConfig
-from collector.teleoperators.protocols import Pilot
+from collector.teleoperators.protocols import Fitting, Pilot
 
 
 @pytest.fixture
@@ -59,9 +59,29 @@ def test_other_robots_joints_can_be_named():
 
 
 def test_it_says_what_it_cannot_see(pilot):
-    with pytest.raises(DeviceError, match="observed nothing"):
+    with pytest.raises(DeviceError, match="was shown nothing"):
         pilot.get_action()
     with pytest.raises(DeviceError, match=r"cannot see 'shoulder_pan\.pos'"):
         pilot.observe({"x": 1.0})
     with pytest.raises(UsageError, match="nothing to hold"):
         HoldConfig(joints=[])
+
+
+def test_it_holds_what_the_robot_can_be_told_however_that_is_measured(pilot):
+    class Cart:
+        action_features = {"goal_x": float, "lift.pos": float}
+        measured_by = {"goal_x": "x"}
+
+    assert isinstance(pilot, Fitting)
+    pilot.fit_to(Cart())
+    assert list(pilot.action_features) == ["goal_x", "lift.pos"]
+    with pytest.raises(DeviceError, match="cannot see 'x'"):
+        pilot.observe({"lift.pos": 1.0})
+    pilot.observe({"x": 3.0, "lift.pos": 1.0})
+    assert pilot.get_action() == {"goal_x": 3.0, "lift.pos": 1.0}
+
+
+def test_joints_that_were_named_are_kept(pilot):
+    named = Hold(HoldConfig(joints=["left"]))
+    named.fit_to(SimSO101(SimSO101Config(cameras=[])))
+    assert list(named.action_features) == ["left.pos"]

@@ -227,7 +227,7 @@ def test_calls_out_of_order_are_refused(tmp_path):
     with pytest.raises(DeviceError, match="not connected"):
         pilot.reset(0)
     pilot.connect()
-    with pytest.raises(DeviceError, match="seen nothing"):
+    with pytest.raises(DeviceError, match="was shown nothing"):
         pilot.get_action()
     pilot.disconnect()
     assert not pilot.is_connected

@@ -183,7 +183,7 @@ def test_which_seeds_are_flawed_is_known_beforehand():
 
 def test_it_says_what_it_cannot_see(robot, pilot):
     pilot.reset(0)
-    with pytest.raises(DeviceError, match="observed nothing"):
+    with pytest.raises(DeviceError, match="was shown nothing"):
         Scripted(ScriptedConfig()).__enter__().get_action()
     with pytest.raises(DeviceError, match=r"must see 'environment_state'.*sim_so101 only"):
         pilot.observe(robot.get_observation())

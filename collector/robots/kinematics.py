@@ -166,12 +166,19 @@ class Arm:
 
 
 def _bare_model(model_file: Path) -> Any:
-    """Return the model without its shapes, which are not needed (and take most of the time to load)."""
+    """Return the model without its shapes, which are not needed and take most of the time to load.
+
+    A model that takes its masses from its shapes keeps them.
+    """
+    mjspec = import_mujoco().MjSpec
     try:
-        spec = import_mujoco().MjSpec.from_file(str(model_file))
+        spec = mjspec.from_file(str(model_file))
         for shape in [*spec.geoms, *spec.meshes]:
             spec.delete(shape)
-        return spec.compile()
+        try:
+            return spec.compile()
+        except ValueError:
+            return mjspec.from_file(str(model_file)).compile()
     except ValueError as error:
         reason = " ".join(str(error).split())
         raise DeviceError(f"{model_file} is no arm that MuJoCo can read: {reason[:200]}") from error

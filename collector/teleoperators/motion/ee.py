@@ -58,25 +58,33 @@ class EndEffectorMotion:
         self.driven = [key for key in keys if gripper is None or key != gripper.key]
         self._scale = np.where(arm.hinged, np.pi / 180, 1.0)  # lerobot's degrees
         self._angles = np.zeros(len(self.driven))
+        self._at: np.ndarray | None = None  # where the joints were seen; None where nobody looks
         self._wished: Any = None  # the tool's pose asked for while it moves; None while it rests
         self.targets: dict[str, float] = {}
 
     def start(self, measured: Mapping[str, float]) -> None:
         """Begin from where the robot is."""
         self.targets = {key: float(measured[key]) for key in self._keys}
-        self._angles = self._of(measured)
-        self._wished = None
+        self._angles, self._at, self._wished = self._of(measured), None, None
 
     def step(self, wish: Wish, dt_s: float) -> dict[str, float]:
         """Return the targets `dt_s` seconds later."""
         rates = np.array([wish.rates.get(axis, 0.0) for axis in EE_AXES])
+        angles: np.ndarray = self._angles
         if not rates.any():
             self._wished = None  # at rest the tool stays where it got to
         else:
-            here = self._arm.pose(self._angles)
+            here = self._arm.pose(angles)
             self._advance(here, rates, wish.frame or self._frame, dt_s)
-            self._angles = self._arm.towards(self._angles, self._wished, dt_s, self._joint_speed)
-            self.targets.update(zip(self.driven, (self._angles / self._scale).tolist()))
+            angles = self._arm.towards(angles, self._wished, dt_s, self._joint_speed)
+        if self._at is not None and np.abs(angles - self._at).max() > self._leash:
+            drawn = np.clip(angles, self._at - self._leash, self._at + self._leash)
+            longest = self._joint_speed * dt_s
+            angles = self._angles + np.clip(drawn - self._angles, -longest, longest)
+            self._wished = None
+        if angles is not self._angles:
+            self._angles = angles
+            self.targets.update(zip(self.driven, (angles / self._scale).tolist()))
         if self._gripper is not None:
             self.targets[self._gripper.key] = self._gripper.step(self.targets[self._gripper.key], wish, dt_s)
         return dict(self.targets)
@@ -86,12 +94,8 @@ class EndEffectorMotion:
         return float(np.abs(self._of(measured) - self._angles).max() / self._far)
 
     def leash(self, measured: Mapping[str, float]) -> None:
-        """Draw back the targets of joints that do not follow."""
-        at = self._of(measured)
-        drawn: np.ndarray = np.clip(self._angles, at - self._leash, at + self._leash)
-        if (drawn != self._angles).any():
-            self._angles, self._wished = drawn, None
-            self.targets.update(zip(self.driven, (drawn / self._scale).tolist()))
+        """See where the joints are, so that `step` draws back targets which they do not follow."""
+        self._at = self._of(measured)
 
     def _of(self, measured: Mapping[str, float]) -> np.ndarray:
         return np.array([float(measured[key]) for key in self.driven]) * self._scale

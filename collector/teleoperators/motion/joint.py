@@ -38,20 +38,25 @@ class JointMotion:
         self.driven = [key for key in keys if gripper is None or key != gripper.key]
         self.axes = tuple(f"joint{n + 1}" for n in range(len(self.driven)))
         self.targets: dict[str, float] = {}
+        self._at: dict[str, float] = {}  # where the joints were seen; empty where nobody looks
 
     def start(self, measured: Mapping[str, float]) -> None:
         """Begin from where the robot is."""
         self.targets = {key: float(measured[key]) for key in self._keys}
+        self._at = {}
 
     def step(self, wish: Wish, dt_s: float) -> dict[str, float]:
         """Return the targets `dt_s` seconds later."""
+        longest = self._speed * dt_s
         for axis, key in zip(self.axes, self.driven):
-            move = wish.rates.get(axis, 0.0) * self._speed * dt_s
-            if move:
-                low, high = self._ranges.get(key, (float("-inf"), float("inf")))
-                value = self.targets[key]
-                # One that is out of its range already may only come back.
-                self.targets[key] = min(max(value + move, min(low, value)), max(high, value))
+            value = self.targets[key]
+            low, high = self._ranges.get(key, (float("-inf"), float("inf")))
+            # One that is out of its range already may only come back.
+            goal = value + wish.rates.get(axis, 0.0) * longest
+            goal = min(max(goal, min(low, value)), max(high, value))
+            at = self._at.get(key, goal)
+            goal = min(max(goal, at - self._leash), at + self._leash)
+            self.targets[key] = value + min(max(goal - value, -longest), longest)
         if self._gripper is not None:
             self.targets[self._gripper.key] = self._gripper.step(self.targets[self._gripper.key], wish, dt_s)
         return dict(self.targets)
@@ -61,7 +66,5 @@ class JointMotion:
         return max((abs(measured[key] - self.targets[key]) for key in self.driven), default=0.0) / self._far
 
     def leash(self, measured: Mapping[str, float]) -> None:
-        """Draw back the targets of joints that do not follow."""
-        for key in self.driven:
-            at = float(measured[key])
-            self.targets[key] = min(max(self.targets[key], at - self._leash), at + self._leash)
+        """See where the joints are, so that `step` draws back targets which they do not follow."""
+        self._at = {key: float(measured[key]) for key in self.driven}

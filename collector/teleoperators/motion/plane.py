@@ -27,18 +27,24 @@ class PlaneMotion:
         self._keys, self._speed, self._ends = list(keys), speed, ends
         self._far, self._leash = far, leash
         self.targets: dict[str, float] = {}
+        self._at: dict[str, float] = {}  # where the robot was seen; empty where nobody looks
 
     def start(self, measured: Mapping[str, float]) -> None:
         """Begin from where the robot is."""
         self.targets = {key: float(measured[key]) for key in self._keys}
+        self._at = {}
 
     def step(self, wish: Wish, dt_s: float) -> dict[str, float]:
         """Return the targets `dt_s` seconds later."""
         low, high = self._ends
+        longest = self._speed * dt_s
         for axis, key in zip(PLANE_AXES, self._keys):
-            rate = wish.rates.get(axis, 0.0)
-            if rate:
-                self.targets[key] = min(max(self.targets[key] + rate * self._speed * dt_s, low), high)
+            value = self.targets[key]
+            goal = value + wish.rates.get(axis, 0.0) * longest
+            goal = min(max(goal, min(low, value)), max(high, value))
+            at = self._at.get(key, goal)
+            goal = min(max(goal, at - self._leash), at + self._leash)
+            self.targets[key] = value + min(max(goal - value, -longest), longest)
         return dict(self.targets)
 
     def off(self, measured: Mapping[str, float]) -> float:
@@ -46,7 +52,5 @@ class PlaneMotion:
         return max(abs(measured[key] - self.targets[key]) for key in self._keys) / self._far
 
     def leash(self, measured: Mapping[str, float]) -> None:
-        """Draw back a target that the robot does not follow."""
-        for key in self._keys:
-            at = float(measured[key])
-            self.targets[key] = min(max(self.targets[key], at - self._leash), at + self._leash)
+        """See where the robot is, so that `step` draws back a target which it does not follow."""
+        self._at = {key: float(measured[key]) for key in self._keys}

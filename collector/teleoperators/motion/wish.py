@@ -65,5 +65,5 @@ class Motion(Protocol):
         ...
 
     def leash(self, measured: Mapping[str, float]) -> None:
-        """Draw back targets that have run away from a robot which does not follow."""
+        """See where the robot is, so that `step` draws back targets which it does not follow."""
         ...

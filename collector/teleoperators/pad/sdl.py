@@ -69,12 +69,25 @@ def load() -> tuple[Any, Any]:
 def pump() -> None:
     """Take what SDL has to tell; button changes are kept for the pad that they belong to."""
     pygame, _ = load()
+    wanted = (pygame.CONTROLLERBUTTONDOWN, pygame.CONTROLLERBUTTONUP)
     with _refusing("SDL tells nothing more"):
-        for event in pygame.event.get():
-            if event.type in (pygame.CONTROLLERBUTTONDOWN, pygame.CONTROLLERBUTTONUP):
-                queue = _changes.get(event.instance_id)
-                if queue is not None:
-                    queue.append((event.button, event.type == pygame.CONTROLLERBUTTONDOWN))
+        # Only these: pygame fails on what it finds of a joystick that was unplugged since (SystemError).
+        for event in pygame.event.get(wanted):
+            queue = _changes.get(event.instance_id)
+            if queue is not None:
+                queue.append((event.button, event.type == pygame.CONTROLLERBUTTONDOWN))
+        pygame.event.clear(_others(), pump=False)  # or SDL's queue is full some day
+
+
+@cache
+def _others() -> tuple[int, ...]:
+    """Return the kinds of events that nobody looks at. (Blocked, they would not reach SDL's controllers either.)"""
+    pygame, _ = load()
+    names = [name for name in dir(pygame) if name.startswith(("JOY", "CONTROLLER")) and name.isupper()]
+    kinds = {
+        getattr(pygame, name) for name in names if not name.startswith(("CONTROLLER_", "CONTROLLERBUTTON"))
+    }
+    return tuple(sorted(kinds | {pygame.AUDIODEVICEADDED, pygame.AUDIODEVICEREMOVED, pygame.ACTIVEEVENT}))
 
 
 def pads() -> list[Found]:

@@ -1,0 +1,64 @@
+"""Virtual pads, and an arm in lock-step to fly."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from collector.robots.sim_so101 import SimSO101, SimSO101Config
+from collector.robots.sim_so101.joints import ACTION_KEYS
+
+
+@pytest.fixture
+def pads():
+    """Plug virtual pads in; all are unplugged in the end."""
+    pytest.importorskip("pygame")
+    from rigs.virtual_pad import VirtualPad
+
+    plugged = []
+
+    def plug(name="Virtual Pad", product=1):
+        plugged.append(VirtualPad(name, product))
+        return plugged[-1]
+
+    yield plug
+    for pad in plugged:
+        pad.unplug()
+
+
+@pytest.fixture
+def arm():
+    with SimSO101(SimSO101Config(realtime=False, cameras=[])) as robot:
+        robot.set_control_period(1 / 30)
+        robot.reset(1)
+        yield robot
+
+
+@pytest.fixture
+def fly(arm):
+    """Fly the arm by a pad of a config for some seconds; returns the pilot and what it asked for, (n, 6)."""
+    from collector.teleoperators.pad import Pad, PadConfig
+
+    flying = []
+
+    def fly(seconds, pilot=None, **config):
+        if pilot is None:
+            pilot = Pad(PadConfig(**config))
+            pilot.fit_to(arm)
+            pilot.connect()
+            pilot.set_control_period(1 / 30)
+            pilot.reset(1)
+            flying.append(pilot)
+        asked = []
+        for _ in range(round(seconds * 30)):
+            pilot.observe(arm.get_observation())
+            action = pilot.get_action()
+            assert list(action) == list(ACTION_KEYS)
+            asked.append(list(action.values()))
+            arm.send_action(action)
+        return pilot, np.array(asked).reshape(-1, 6)
+
+    yield fly
+    for pilot in flying:
+        if pilot.is_connected:
+            pilot.disconnect()

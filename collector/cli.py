@@ -7,10 +7,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from collector.errors import UsageError
 from collector.flags import PlainParser
 
 if TYPE_CHECKING:
     from collector.dataset.salvage import Salvaged
+    from collector.session.doctor import Finding
 
 
 def main_record(args: list[str]) -> int:
@@ -122,14 +124,20 @@ def _show_pad(args: list[str]) -> int:
 
 
 def main_doctor(args: list[str]) -> int:
-    """`demodeck doctor`: check this machine; exit code 4 where something needed is missing."""
-    parser = PlainParser(prog="demodeck doctor", description="Check graphics, encoders, devices and disk.")
+    """`demodeck doctor`: check this machine, or a whole rig; exit code 4 where something needed is missing."""
+    parser = PlainParser(
+        prog="demodeck doctor",
+        description="Check graphics, encoders, devices and disk of this machine. With the flags of 'demodeck record' "
+        "(--config_path rig.yaml, or --robot.type=... --teleop.type=...) check that rig, without moving it.",
+    )
     parser.add_argument("--json", action="store_true", help="print the findings as JSON")
     parser.add_argument(
         "--encoders", action="store_true", help="measure the video encoders instead, and say which is taken"
     )
     parser.add_argument("--cameras", help="with --encoders: cameras' sizes (default: 640x480,640x480)")
     parser.add_argument("--fps", type=float, help="with --encoders: pictures a second (default: 30)")
+    if "--help" not in args and "-h" not in args and _names_a_rig(args):
+        return _check_rig(args)
     given = parser.parse_args(args)
     from collector.session.doctor import examine, examine_encoders, parse_cameras
 
@@ -147,5 +155,32 @@ def main_doctor(args: list[str]) -> int:
         print(json.dumps([vars(finding) for finding in findings]))
     else:
         for finding in findings:
-            print(f"{'ok  ' if finding.ok else 'FAIL'} {finding.what}: {finding.seen}")
+            _print_finding(finding)
+    return _verdict(findings)
+
+
+def _names_a_rig(args: list[str]) -> bool:
+    """Return whether `args` have flags of a rig: a config file, or dotted ones."""
+    return any(arg.startswith("--config_path") or "." in arg.partition("=")[0] for arg in args)
+
+
+def _check_rig(args: list[str]) -> int:
+    """Check the rig that the flags describe; findings are printed as they come."""
+    as_json = "--json" in args or "--json=true" in args
+    flags = [arg for arg in args if not arg.startswith("--json")]
+    if "--encoders" in flags:
+        raise UsageError("--encoders measures this machine: leave the rig's flags out")
+    from collector.session.rig_check import examine_rig
+
+    findings = examine_rig(flags, (lambda finding: None) if as_json else _print_finding)
+    if as_json:
+        print(json.dumps([vars(finding) for finding in findings]))
+    return _verdict(findings)
+
+
+def _print_finding(finding: Finding) -> None:
+    print(f"{'ok  ' if finding.ok else 'FAIL'} {finding.what}: {finding.seen}", flush=True)
+
+
+def _verdict(findings: list[Finding]) -> int:
     return 0 if all(finding.ok or not finding.needed for finding in findings) else 4

@@ -20,7 +20,8 @@ def trouble(path: str, kind: str, usb: str | None = None) -> str | None:
     if not os.access(path, os.R_OK | os.W_OK):
         return f"may not be opened: {advice(path, kind, usb)}"
     users = [f"{name} (process {pid})" for pid, name in holders(path)]
-    return f"is in use by {', '.join(users)}: end it first" if users else None
+    more = f" and {len(users) - 3} more" if len(users) > 3 else ""
+    return f"is in use by {', '.join(users[:3])}{more}: end it first" if users else None
 
 
 def advice(path: str, kind: str, usb: str | None = None) -> str:

@@ -252,3 +252,38 @@ def test_importing_the_pilot_imports_no_network():
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
+
+
+def test_plain_lerobots_policy_of_one_unnamed_camera_flies_pusht_by_its_order(tmp_path):
+    """Its checkpoint names no action, and its camera is the column `observation.image`."""
+    pytest.importorskip("gym_pusht")
+    from lerobot.configs import FeatureType, PolicyFeature
+    from lerobot.policies.factory import get_policy_class, make_policy_config, make_pre_post_processors
+
+    from collector.robots.sim_pusht import SimPushT, SimPushTConfig
+
+    small = {"dim_model": 16, "n_heads": 2, "dim_feedforward": 16, "n_encoder_layers": 1, "use_vae": False}
+    config = make_policy_config(
+        "act", device="cpu", chunk_size=4, n_action_steps=2, pretrained_backbone_weights=None, **small
+    )
+    camera = "observation.image"
+    config.input_features = {
+        camera: PolicyFeature(FeatureType.VISUAL, (3, 32, 32)),
+        STATE: PolicyFeature(FeatureType.STATE, (2,)),
+    }
+    config.output_features = {ACTION: PolicyFeature(FeatureType.ACTION, (2,))}
+    stats = {key: {"mean": np.zeros(2), "std": np.ones(2)} for key in (STATE, ACTION)}
+    stats[camera] = {"mean": np.zeros((3, 1, 1)), "std": np.ones((3, 1, 1))}
+    torch.manual_seed(0)
+    get_policy_class("act")(config=config).save_pretrained(tmp_path)
+    for processor in make_pre_post_processors(config, dataset_stats=stats):
+        processor.save_pretrained(tmp_path)
+
+    pilot = connected(tmp_path)
+    assert pilot.cameras == ["image"]
+    with pytest.raises(MismatchError, match="sees image, the robot has none"):
+        pilot.fit_to(SimPushT(SimPushTConfig(cameras=[])))
+    with SimPushT(SimPushTConfig(realtime=False, width=32, height=32)) as robot:
+        pilot.fit_to(robot)
+        assert list(pilot.action_features) == list(robot.action_features)
+        assert fly(robot, pilot, fps=10, seed=3, time_limit_s=0.5).ticks == 5

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from collections.abc import Mapping
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -56,3 +57,15 @@ class Simulated(Protocol):
     def reset(self, seed: int) -> None:
         """Place the robot and the scene for the episode with this seed; the same seed, the same scene."""
         ...
+
+
+def measured(robot: Any, observation: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a robot measures of the things that its actions set, by action key; what it does not is left out.
+
+    Args:
+        robot: A lerobot `Robot`. Where its observation names them otherwise, its `measured_by` says how.
+        observation: Its observation.
+    """
+    names = getattr(robot, "measured_by", {})
+    found = {name: names.get(name, name) for name in robot.action_features}
+    return {name: observation[seen] for name, seen in found.items() if seen in observation}

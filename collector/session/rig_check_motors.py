@@ -119,13 +119,29 @@ def _others(bus: Any) -> list[int]:
     return sorted(set(found) - {motor.id for motor in bus.motors.values()})
 
 
-def empty(bus: Any) -> bool:
-    """Forget what came late, or it would answer the next question: lerobot's bus does not. Return whether any did."""
+def empty(bus: Any) -> None:
+    """Forget what came late, or it would answer the next question: lerobot's bus does not."""
     with contextlib.suppress(Exception):
-        late = bool(bus.port_handler.ser.in_waiting)
         bus.port_handler.ser.reset_input_buffer()
-        return late
-    return False
+
+
+@contextlib.contextmanager
+def counted(bus: Any) -> Iterator[list[int]]:
+    """Note each reading of all servos that failed, though lerobot may have asked again and said nothing."""
+    failures: list[int] = []
+    reader, ask = bus.sync_reader, bus.sync_reader.txRxPacket
+
+    def noted() -> int:
+        result = ask()
+        if result != 0:
+            failures.append(result)
+        return result
+
+    reader.txRxPacket = noted
+    try:
+        yield failures
+    finally:
+        reader.txRxPacket = ask
 
 
 def check_calibration(what: str, part: str, arm: Any) -> Finding:

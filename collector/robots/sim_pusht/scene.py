@@ -31,14 +31,22 @@ def import_pusht() -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return importlib.import_module("gym_pusht.envs.pusht")
+            module = importlib.import_module("gym_pusht.envs.pusht")
     except ImportError as error:
-        # Not as its own dependencies ask: they bring opencv-python, which overwrites lerobot's headless cv2
-        # with one that does not load without a screen's libraries.
-        raise DeviceError(
-            f"sim_pusht needs gym-pusht ({' '.join(str(error).split())}): run \"pip install 'pymunk<7' "
-            "'shapely<3' pygame\" and then 'pip install --no-deps gym-pusht==0.1.8'"
-        ) from error
+        raise _not_installed(" ".join(str(error).split())) from error
+    # From 7 on pymunk lacks what gym-pusht calls.
+    if int(module.pymunk.version.partition(".")[0]) >= 7:
+        raise _not_installed(f"pymunk {module.pymunk.version} is too new")
+    return module
+
+
+def _not_installed(why: str) -> DeviceError:
+    # Not as its own dependencies ask: they bring opencv-python, which overwrites lerobot's headless cv2 with one
+    # that does not load without a screen's libraries.
+    return DeviceError(
+        f"sim_pusht needs gym-pusht ({why}): run \"pip install 'pymunk<7' 'shapely<3' pygame\" and then "
+        "'pip install --no-deps gym-pusht==0.1.8'"
+    )
 
 
 class PushTScene:

@@ -228,6 +228,12 @@ def test_without_gym_pusht_it_says_what_to_install(monkeypatch):
         SimPushT(SimPushTConfig(cameras=[])).connect()
 
 
+def test_a_pymunk_too_new_for_gym_pusht_is_said_so(monkeypatch):
+    monkeypatch.setattr("pymunk.version", "7.1.0")
+    with pytest.raises(DeviceError, match=r"pymunk 7.1.0 is too new.*pymunk<7"):
+        SimPushT(SimPushTConfig(cameras=[])).connect()
+
+
 @pytest.mark.skipif(ABSENT, reason=REASON)
 def test_pictures_are_those_of_the_people_s_recordings(robot):
     people = Dataset.open(PUSHT_HUMAN)

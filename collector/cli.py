@@ -104,7 +104,7 @@ def _show_pad(args: list[str]) -> int:
     parser.add_argument("--device", default="", help="number, GUID or part of the name (default: the first)")
     parser.add_argument("--mapping", default="", help="mapping file (default: the one that ships)")
     parser.add_argument(
-        "--show-mapping", action="store_true", help="print the mapping file, to copy and edit"
+        "--show-mapping", action="store_true", help="print the mapping that ships, to copy and edit"
     )
     parser.add_argument("--mode", default="ee", help="whose axes are named: ee, joint or plane (default: ee)")
     parser.add_argument("--seconds", type=float, help="how long (default: until Ctrl-C)")
@@ -114,7 +114,7 @@ def _show_pad(args: list[str]) -> int:
     if given.show_mapping:
         from collector.teleoperators.pad.mapping import DEFAULT
 
-        print(Path(given.mapping or DEFAULT).read_text(), end="")
+        print(DEFAULT.read_text(), end="")
         return 0
     from collector.teleoperators.pad.show import show
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ def arms_of(device: Any) -> Iterator[tuple[str, Any]]:
 def words_of(error: BaseException) -> str:
     """Return what an error says, in one line."""
     text = " ".join(str(error).split()) or type(error).__name__
-    return text.replace("[TxRxResult] ", "").replace("[RxPacketError] ", "")
+    return re.sub(r"\[(TxRxResult|RxPacketError|Errno \d+)\] ", "", text)
 
 
 def open_bus(what: str, arm: Any) -> Iterator[Finding]:

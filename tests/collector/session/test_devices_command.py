@@ -16,7 +16,7 @@ from servo_bus import ServoBus
 from collector.errors import DeviceError
 from collector.session.inventory import arms, rights, servos
 from collector.session.inventory.cameras import list_cameras
-from collector.session.inventory.pads import list_keyboards, list_pads
+from collector.session.inventory.pads import list_keyboards, list_pads, unreadable_pads
 from collector.session.inventory.ports import list_ports
 from collector.session.inventory.servos import Servo, scan
 
@@ -221,6 +221,14 @@ def test_keyboards_of_the_kernels_list(tmp_path):
     (pedal,) = list_keyboards(listing)
     assert (pedal.name, pedal.path) == ("PCsensor FootSwitch", "/dev/input/event7")
     assert list_keyboards(tmp_path / "none") == []
+
+
+def test_a_pad_that_may_not_be_opened_is_named(tmp_path):
+    listing = tmp_path / "devices"
+    listing.write_text('N: Name="8BitDo Pro 2"\nH: Handlers=event9931 js0\nB: EV=20000b\n')
+    (pad,) = unreadable_pads(listing)
+    assert "8BitDo Pro 2\n  /dev/input/event9931 may not be opened" in "\n".join(pad.lines())
+    assert 'SUBSYSTEM=="input", TAG+="uaccess"' in pad.problem
 
 
 def test_no_pads_is_no_error():

@@ -20,7 +20,7 @@ VERBS: dict[str, dict[str, tuple[str, str]]] = {
         "teleop": ("collector.cli", "fly a robot without recording"),
         "recover": ("collector.cli", "save flights that a crash interrupted"),
         "devices": ("collector.cli", "list arms, pads and cameras that are plugged in, and what each can do"),
-        "doctor": ("collector.cli", "check this machine (graphics, encoders, disk), or a whole rig by its flags"),
+        "doctor": ("collector.cli", "check this machine, or with its flags a whole rig: ports, arms, cameras"),
     },
     "curate": {
         "label": ("curation.cli", "set verdict, success or a note on episodes; show the history"),

@@ -57,6 +57,7 @@ EPISODE_COLUMNS: dict[str, pa.DataType] = {
     "started_at": pa.string(),
     "seed": pa.int64(),
     "missed_ticks": pa.int64(),
+    "clipped_ticks": pa.int64(),  # changes that safety made to what the pilot asked for
     "camera_faults": pa.string(),  # JSON list of {camera, kind, from_s, to_s, limit_s}
     "interrupted": pa.bool_(),
     "pilot": pa.string(),

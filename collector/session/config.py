@@ -1,4 +1,4 @@
-"""The flags of `demodeck record`: those of `lerobot-record`, and a few of our own."""
+"""The flags of `demodeck record` and `demodeck teleop`: those of lerobot's own commands, and a few of ours."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from lerobot.teleoperators import TeleoperatorConfig
 
 from collector.dataset.locate import default_root
 from collector.errors import UsageError
+from collector.session.guard import SafetyFlags
 
 
 @dataclass
@@ -73,24 +74,64 @@ class DatasetFlags:
 
 
 @dataclass
-class RecordConfig:
-    """Everything `demodeck record` can be told."""
+class FlightFlags:
+    """What every session of flights can be told."""
 
     robot: RobotConfig
-    dataset: DatasetFlags
     teleop: TeleoperatorConfig | None = None
-    resume: bool = False  # add to a dataset that exists
     seed: int = 0  # episode i of the dataset is flown with seed + i, where robot or pilot take seeds
-    stop_on_success: bool = False  # end a flight as soon as a simulated robot's task is done, as eval does
+    safety: SafetyFlags = field(default_factory=SafetyFlags)
+    reconnect_time_s: float = 60  # how long a device that is gone is waited for; 0 ends the session at once
+    squeeze: bool = False  # a double squeeze of the leader's gripper starts and ends flights
     display: str = "log"  # log: a line a flight; none: only errors
     json: bool = False  # a summary for machines on stdout
-    # lerobot-record's viewers and speech, accepted and not used.
+    # lerobot's viewers, accepted and not used.
     display_data: bool = False
     display_mode: str = "rerun"
     display_ip: str | None = None
     display_port: int | None = None
     display_compressed_images: bool = False
-    play_sounds: bool = True
+
+    def check(self) -> None:
+        """Raise `UsageError` where a needed flag is missing or a value makes no sense."""
+        if self.teleop is None:
+            raise UsageError("no teleoperator: add --teleop.type=NAME (scripted, pad, so101_leader, ...)")
+        for name in ("seed", "reconnect_time_s"):
+            if not getattr(self, name) >= 0:
+                raise UsageError(f"--{name}={getattr(self, name)}: must be 0 or above")
+        if self.display not in ("log", "none"):
+            raise UsageError(f"--display={self.display}: must be log or none")
+
+
+@dataclass(kw_only=True)
+class TeleopConfig(FlightFlags):
+    """Everything `demodeck teleop` can be told; flags as `lerobot-teleoperate`'s."""
+
+    fps: int = 60
+    teleop_time_s: float | None = None  # until the person ends it
+
+    def checked(self) -> TeleopConfig:
+        """Return self.
+
+        Raises:
+            UsageError: If a needed flag is missing or a value makes no sense.
+        """
+        self.check()
+        for name in ("fps", "teleop_time_s"):
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                raise UsageError(f"--{name}={value}: must be above 0")
+        return self
+
+
+@dataclass(kw_only=True)
+class RecordConfig(FlightFlags):
+    """Everything `demodeck record` can be told."""
+
+    dataset: DatasetFlags
+    resume: bool = False  # add to a dataset that exists
+    stop_on_success: bool = False  # end a flight as soon as a simulated robot's task is done, as eval does
+    play_sounds: bool = True  # lerobot-record's speech, accepted and not used
 
     def checked(self) -> RecordConfig:
         """Return self with the dataset's final name and folder.
@@ -98,9 +139,8 @@ class RecordConfig:
         Raises:
             UsageError: If a needed flag is missing, a value makes no sense, or asks for what is not recorded.
         """
+        self.check()
         data = self.dataset
-        if self.teleop is None:
-            raise UsageError("no teleoperator: add --teleop.type=NAME (scripted, so101_leader, ...)")
         if not re.fullmatch(r"[\w.-]+/[\w.-]+", data.repo_id):
             raise UsageError(f"--dataset.repo_id='{data.repo_id}' is not a Hub name: write owner/name")
         for name in ("fps", "num_episodes", "episode_time_s"):
@@ -116,10 +156,6 @@ class RecordConfig:
                 f"{flag}=true: depth pictures are not recorded, only RGB: set it to false, or record this rig "
                 "with lerobot-record"
             )
-        if self.seed < 0:
-            raise UsageError(f"--seed={self.seed}: must be 0 or above")
-        if self.display not in ("log", "none"):
-            raise UsageError(f"--display={self.display}: must be log or none")
         if not self.resume and not data.no_stamp:
             data.repo_id += datetime.now().strftime("_%Y%m%d_%H%M%S")
         if data.root is None:

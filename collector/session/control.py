@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import signal
-from dataclasses import asdict
 from multiprocessing.connection import Connection
 from typing import Any
 
-from collector.robots.protocols import Simulated
 from collector.session import ipc
-from collector.session.config import RecordConfig
-from collector.session.devices import connect, make_pilot, make_robot, register_devices
-from collector.session.features import Recording, check_pilot_fits
-from collector.session.fly import FlightResult, fly, is_lock_step
+from collector.session.config import RecordConfig, TeleopConfig
+from collector.session.devices import register_devices
+from collector.session.features import Recording
+from collector.session.flights import Flights
+from collector.session.fly import DeviceGoneError, FlightResult
+from collector.session.helm import Helm
 from collector.session.pacing import lateness_ms
-from collector.session.realtime import collect_garbage, undisturbed
-from collector.session.safety import hold, release
-from collector.session.state import Event, State, step
-from collector.teleoperators.protocols import Fitting
+from collector.session.realtime import collect_garbage
+from collector.session.rig import Rig
+from collector.session.state import Event, State
 
 
 def parse_record_flags(args: list[str]) -> RecordConfig:
@@ -33,83 +31,156 @@ def parse_record_flags(args: list[str]) -> RecordConfig:
     return parse_flags(RecordConfig, register_devices(args), "record").checked()
 
 
-def run_control(args: list[str], screen: Connection, recorder: Connection) -> None:
-    """Entry point of the process: `args` are the flags; `screen` and `recorder` the pipes to the others."""
+def parse_teleop_flags(args: list[str]) -> TeleopConfig:
+    """Return the checked config of a `demodeck teleop` command line.
+
+    Raises:
+        UsageError: If a flag is unknown, missing or makes no sense.
+    """
+    from collector.flags import parse_flags
+
+    return parse_flags(TeleopConfig, register_devices(args), "teleop").checked()
+
+
+def run_control(args: list[str], screen: Connection, recorder: Connection | None, interactive: bool) -> None:
+    """Entry point of the process.
+
+    Args:
+        args: The flags.
+        screen: The pipe to the screen.
+        recorder: The pipe to the recorder; None flies without recording.
+        interactive: Whether a person sits at the screen.
+    """
     for name in ("SIGINT", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)  # the screen decides
     try:
-        _Session(args, screen, recorder).run()
+        if recorder is None:
+            _TeleopSession(args, screen, interactive).run()
+        else:
+            _RecordSession(args, screen, recorder, interactive).run()
     except BaseException as error:
         ipc.send_unless_stalled(screen, "error", **ipc.error_message(error))
     finally:
         screen.close()
-        recorder.close()
+        if recorder is not None:
+            recorder.close()
 
 
 class _Session:
+    """What both kinds of session have: a rig, a helm, and flights."""
+
+    def __init__(self, config: Any, screen: Connection, fps: float, interactive: bool, **told: Any) -> None:
+        self.screen = screen
+        ignored = [flag for flag in ("display_data",) if getattr(config, flag)]
+        self._tell("config", display=config.display, json=config.json, ignored=ignored, **told)
+        self.rig = Rig(config.robot, config.teleop, config.safety, fps)
+        self.helm = Helm(screen, self._tell)
+        self.flights = Flights(
+            self.rig,
+            self.helm,
+            self._tell,
+            fps=fps,
+            reconnect_time_s=config.reconnect_time_s,
+            interactive=interactive,
+            squeeze=config.squeeze,
+        )
+
+    def _tell(self, kind: str, **content: Any) -> None:
+        ipc.send_unless_stalled(self.screen, kind, **content)
+
+
+class _TeleopSession(_Session):
+    """Flying without recording, until the person ends it or the time is over."""
+
+    def __init__(self, args: list[str], screen: Connection, interactive: bool) -> None:
+        self.config = parse_teleop_flags(args)
+        super().__init__(self.config, screen, self.config.fps, interactive)
+
+    def run(self) -> None:
+        config = self.config
+        flown = FlightResult()
+        with self.flights.flying():
+            self._tell("teleop", fps=config.fps, seconds=config.teleop_time_s)
+            while self.flights.ready():
+                try:
+                    self.flights.align()
+                    if self.helm.state is not State.READY:
+                        continue
+                    self.helm.take(Event.BEGIN)
+                    flown = self.flights.fly(
+                        config.seed if self.rig.simulated else None, None, config.teleop_time_s
+                    )
+                    self._told(flown)
+                    if flown.reason == "time":
+                        break
+                    if self.helm.state is State.RECORDING:
+                        self.helm.take(Event.END)
+                except DeviceGoneError as gone:
+                    self.flights.await_device(gone)
+            if self.helm.state in (State.READY, State.RECORDING):
+                self.helm.take(Event.STOP)
+        self.helm.take(Event.FINISHED)
+        self._tell("done", episodes=0, taken_back=0, kept_in=None)
+
+    def _told(self, flown: FlightResult) -> None:
+        self._tell(
+            "flown",
+            ticks=flown.ticks,
+            late_ms=lateness_ms(flown.lateness_s),
+            lost=0,
+            asked_again=flown.asked_again,
+            clipped=flown.clipped,
+            discard=False,
+            missed_ticks=flown.missed_ticks,
+            reason=flown.reason,
+        )
+
+
+class _RecordSession(_Session):
     """One recording session, from the flags to the disconnected robot."""
 
-    def __init__(self, args: list[str], screen: Connection, recorder: Connection) -> None:
-        self.screen, self.recorder = screen, recorder
+    def __init__(self, args: list[str], screen: Connection, recorder: Connection, interactive: bool) -> None:
+        self.recorder = recorder
         self.config = parse_record_flags(args)
-        self.data = self.config.dataset
-        self._tell(
-            "config",
-            display=self.config.display,
-            json=self.config.json,
-            push=self.data.push_to_hub,
-            private=self.data.private,
-            repo_id=self.data.repo_id,
-            ignored=[f for f in ("display_data",) if getattr(self.config, f)],
-        )
-        self.robot = make_robot(self.config.robot)
-        self.pilot = make_pilot(self.config.teleop)
-        if isinstance(self.pilot, Fitting):
-            self.pilot.fit_to(self.robot)
-        check_pilot_fits(self.robot, self.pilot)
-        self.simulated = isinstance(self.robot, Simulated)
-        self.recording = Recording.of(self.robot)
+        self.data = data = self.config.dataset
+        told = {"push": data.push_to_hub, "private": data.private, "repo_id": data.repo_id}
+        super().__init__(self.config, screen, data.fps, interactive, **told)
+        self.recording = Recording.of(self.rig.robot)
         self.ring = ipc.Ring(self.recording.features)
-        self.state = State.READY
-        self.lost_screen = False
-        self.sink: ipc.RingSink | None = None
+        self.sink = ipc.RingSink(self.ring, recorder, self.recording, wait=self.rig.lock_step)
+        self.helm.handlers |= {Event.TAKE_BACK: self._take_back, Event.BRING_BACK: self._take_back}
         self.first = 0  # the session's first episode
         self.saved = 0  # flights handed to the recorder to be kept
+        self.partial: set[int] = set()  # episodes that something interrupted: they are kept, and flown again
         self.taken_back: list[int] = []  # episodes, in the order in which they were taken back
 
     def run(self) -> None:
         try:
             self.first = self._open_dataset()
-            # The teleoperator first, so that the robot is never left powered and idle while it starts.
-            connect(self.pilot, "teleoperator")
-            connect(self.robot, "robot")
-            self._tell(
-                "flying",
-                root=str(self.data.root),
-                episodes=self.first,
-                wanted=self.data.num_episodes,
-                lock_step=is_lock_step(self.robot),
-                fps=self.data.fps,
-            )
-            with contextlib.ExitStack() as stack:
-                if not is_lock_step(self.robot):
-                    self._tell("realtime", refused=stack.enter_context(undisturbed()))
-                self._fly_all()
-            if self.state is State.READY:
-                self._take(Event.STOP)
-            ipc.send(self.recorder, "close")
-            closed = self._await_recorder("closed")
-            self._take(Event.FINISHED)
+            with self.flights.flying():
+                self._tell(
+                    "flying",
+                    root=str(self.data.root),
+                    episodes=self.first,
+                    wanted=self.data.num_episodes,
+                    lock_step=self.rig.lock_step,
+                    fps=self.data.fps,
+                )
+                while not self._enough() and self.flights.ready():
+                    try:
+                        self.flights.align()
+                        if self.helm.state is State.READY:
+                            self._fly_one()
+                    except DeviceGoneError as gone:
+                        self.flights.await_device(gone)
+                if self.helm.state is State.READY:
+                    self.helm.take(Event.STOP)
+                ipc.send(self.recorder, "close")
+                closed = self._await_recorder("closed")
+                self.helm.take(Event.FINISHED)
             self._tell("done", **{k: v for k, v in closed.items() if k != "kind"})
-        except BaseException:
-            self._take(Event.FAIL)
-            raise
         finally:
-            # Whatever the end: its last order is to stay where it is, not to go where it was asked to.
-            if failed := hold(self.robot, self.sink.measured if self.sink else None):
-                self._tell("unheld", why=failed)
-            release(self.robot, self.pilot)
             self.ring.close()
 
     def _open_dataset(self) -> int:
@@ -120,11 +191,11 @@ class _Session:
             root=str(self.data.root),
             resume=self.config.resume,
             fps=self.data.fps,
-            robot_type=self.robot.name,
+            robot_type=self.rig.robot.name,
             features=self.recording.features,
             ring=self.ring.name,
             encoder=vars(self.data.rgb_encoder) | {"threads": self.data.encoder_threads},
-            lock_step=is_lock_step(self.robot),
+            lock_step=self.rig.lock_step,
         )
         opened = self._await_recorder("opened")
         if self.recording.camera_names:
@@ -144,47 +215,43 @@ class _Session:
             if message is not None and message["kind"] == kind:
                 return message
 
-    def _fly_all(self) -> None:
-        self.sink = sink = ipc.RingSink(
-            self.ring, self.recorder, self.recording, wait=is_lock_step(self.robot)
-        )
-        while not self._enough() and self.state is State.READY:
-            seed = self.config.seed + self.first + self.saved
-            self._begin(seed)
-            sink.lost = 0
-            self.state = step(self.state, Event.BEGIN).state
-            result = fly(
-                self.robot,
-                self.pilot,
-                fps=self.data.fps,
-                seed=seed,
-                sink=sink,
-                time_limit_s=self._time_limit_s(),
-                stop_on_success=self.config.stop_on_success,
-                poll=self._poll,
-                on_camera_fault=lambda fault: self._tell("camera", fault=asdict(fault), words=fault.words()),
-            )
-            self._end(result, sink.lost)
-            self.saved += not result.discard
-            if (
-                not self._enough()
-                and self.state is State.READY
-                and not self.simulated
-                and self.data.reset_time_s > 0
-            ):
+    def _fly_one(self) -> None:
+        """Fly and save one episode, and let the scene be put back if another follows."""
+        seed = self.config.seed + self.first + self.saved
+        self._begin(seed)
+        self.sink.lost = 0
+        self.helm.take(Event.BEGIN)
+        self.helm.mark()
+        options = {"stop_on_success": self.config.stop_on_success}
+        try:
+            result = self.flights.fly(seed, self.sink, self._time_limit_s(), **options)
+        except DeviceGoneError as gone:
+            self._end(gone.flown, interrupted=True)
+            raise
+        self._end(result, interrupted=self.helm.lost_screen or self.helm.state is State.HALTED)
+        if not self._enough() and self.helm.state is State.READY:
+            if not self.rig.simulated and self.data.reset_time_s > 0:
                 self._reset_phase()
             collect_garbage()
 
+    def _own(self) -> range:
+        """Return the episodes of this session."""
+        return range(self.first, self.first + self.saved)
+
+    def _kept(self) -> int:
+        """Return how many whole episodes of this session are kept."""
+        return len(set(self._own()) - set(self.taken_back) - self.partial)
+
     def _enough(self) -> bool:
-        return self.saved - len(self.taken_back) >= self.data.num_episodes
+        return self._kept() >= self.data.num_episodes
 
     def _time_limit_s(self) -> float:
         limit_s = self.data.episode_time_s
-        return min(limit_s, self.robot.task.time_limit_s) if self.simulated else limit_s
+        return min(limit_s, self.rig.robot.task.time_limit_s) if self.rig.simulated else limit_s
 
     def _begin(self, seed: int) -> None:
-        task = self.data.single_task or (self.robot.task.instruction if self.simulated else "")
-        seeded = self.simulated or hasattr(self.pilot, "observe")
+        task = self.data.single_task or (self.rig.robot.task.instruction if self.rig.simulated else "")
+        seeded = self.rig.simulated or hasattr(self.rig.pilot, "observe")
         ipc.send(
             self.recorder,
             "begin",
@@ -195,64 +262,45 @@ class _Session:
         )
         self._await_recorder("ready")  # at once, unless too many flights wait to be sealed
 
-    def _end(self, result: FlightResult, lost: int) -> None:
-        if self.state is State.RECORDING:
-            self.state = step(self.state, Event.END).state
+    def _end(self, result: FlightResult, interrupted: bool) -> None:
+        if self.helm.state is State.RECORDING:
+            self.helm.take(Event.END)
+        discard = result.discard or not result.ticks
         summary = {
             "success": result.success,
-            "missed_ticks": result.missed_ticks + lost,
-            "interrupted": self.lost_screen,
+            "missed_ticks": result.missed_ticks + self.sink.lost,
+            "clipped_ticks": sum(result.clipped.values()),
+            "interrupted": interrupted,
             "reason": result.reason,
             "camera_faults": json.dumps(result.camera_faults) if result.camera_faults else None,
         }
-        if not ipc.send(self.recorder, "end", discard=result.discard, **summary):
+        if not ipc.send(self.recorder, "end", discard=discard, **summary):
             raise ipc.RecorderLostError(ipc.LOST_TEXT)
         ipc.check_for_error(self.recorder)
         self._tell(
             "flown",
             ticks=result.ticks,
             late_ms=lateness_ms(result.lateness_s),
-            lost=lost,
+            lost=self.sink.lost,
             asked_again=result.asked_again,
-            discard=result.discard,
+            clipped=result.clipped,
+            discard=discard,
             **summary,
         )
+        if not discard:
+            if interrupted:
+                self.partial.add(self.first + self.saved)
+            self.saved += 1
 
     def _reset_phase(self) -> None:
         """Let the person put the scene back, flying without recording."""
         self._tell("reset", seconds=self.data.reset_time_s)
-        fly(
-            self.robot,
-            self.pilot,
-            fps=self.data.fps,
-            time_limit_s=self.data.reset_time_s,
-            poll=lambda: self._poll(resetting=True),
-        )
+        self.helm.mark()
+        self.flights.fly(None, None, self.data.reset_time_s)
 
-    def _poll(self, resetting: bool = False) -> Event | None:
-        """Return the event that ends the present flight, if one has come from the screen."""
-        try:
-            if not self.screen.poll():
-                return None
-            message = ipc.receive(self.screen)
-        except (EOFError, OSError):
-            message = {"kind": "event", "event": Event.LOST.value}
-        if message is None or message.get("kind") != "event":
-            return None
-        event = Event(message["event"])
-        self.lost_screen |= event is Event.LOST
-        if resetting and event is Event.END:
-            return event  # "the scene is ready": go on with the next flight
-        if not self._take(event):
-            return None
-        if event in (Event.TAKE_BACK, Event.BRING_BACK):
-            self._take_back(event, message.get("episode"))
-            return None  # the flight goes on
-        return event
-
-    def _take_back(self, event: Event, episode: int | None) -> None:
+    def _take_back(self, event: Event, content: dict[str, Any]) -> None:
         """Take a saved episode of this session back, or bring one back that was; by default the last one."""
-        own = range(self.first, self.first + self.saved)
+        episode, own = content.get("episode"), self._own()
         away = event is Event.TAKE_BACK
         candidates = [e for e in own if e not in self.taken_back] if away else self.taken_back
         if episode is None and candidates:
@@ -261,22 +309,11 @@ class _Session:
             named = "no episode can be" if episode is None else f"episode {episode} cannot be"
             these = ", ".join(map(str, candidates)) or "none"
             why = f"{named} {'taken' if away else 'brought'} back; of this session can be: {these}"
-            self._tell("refused", event=event.value, why=why)
+            self.helm.refuse(event, why)
             return
         (self.taken_back.append if away else self.taken_back.remove)(episode)
-        kept = self.saved - len(self.taken_back)
+        kept = self._kept()
         # The recorder tells the screen, once it is on the disk.
         answer = {"kind": event.value, "episode": episode, "kept": kept}
         if not ipc.send(self.recorder, "taken_back", episodes=self.taken_back, answer=answer):
             raise ipc.RecorderLostError(ipc.LOST_TEXT)
-
-    def _take(self, event: Event) -> bool:
-        """Apply an event; return whether it was taken, and tell the screen where it was refused."""
-        answer = step(self.state, event)
-        self.state = answer.state
-        if answer.refused:
-            self._tell("refused", event=event.value, why=answer.refused)
-        return answer.refused is None
-
-    def _tell(self, kind: str, **content: Any) -> None:
-        ipc.send_unless_stalled(self.screen, kind, **content)

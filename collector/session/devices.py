@@ -119,7 +119,7 @@ def _make(factory: Any, config: Any, what: str) -> Any:
 _CONNECT_TRIES = 3  # the first packets after a port is opened may be lost
 
 
-def connect(device: Any, what: str) -> None:
+def connect(device: Any, what: str, tries: int = _CONNECT_TRIES) -> None:
     """Connect a device; one that does not answer at once is asked again.
 
     Raises:
@@ -128,7 +128,7 @@ def connect(device: Any, what: str) -> None:
     from collector.errors import DemodeckError
 
     try:
-        for left in reversed(range(_CONNECT_TRIES)):
+        for left in reversed(range(tries)):
             try:
                 device.connect()
                 break

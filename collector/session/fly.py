@@ -15,9 +15,11 @@ from typing import Any, Protocol
 import numpy as np
 
 from collector.errors import DemodeckError, DeviceError
-from collector.robots.protocols import Simulated
+from collector.robots.protocols import Simulated, measured
 from collector.robots.scene import restore
+from collector.session.bus import drain
 from collector.session.cameras import CameraFault, CameraWatch
+from collector.session.guard import Guard
 from collector.session.pacing import LockStepPacer, WallClockPacer
 from collector.session.state import Event
 
@@ -77,6 +79,7 @@ class FlightResult:
         lateness_s: How late each tick began [s]; empty in lock-step.
         asked_again: How often a device did not answer at once.
         camera_faults: What was wrong with the cameras; see `CameraFault`.
+        clipped: Ticks by why the robot was sent something else than the pilot asked for; see `Guard`.
     """
 
     ticks: int = 0
@@ -88,6 +91,21 @@ class FlightResult:
     lateness_s: list[float] = field(default_factory=list)
     asked_again: int = 0
     camera_faults: list[dict[str, Any]] = field(default_factory=list)
+    clipped: dict[str, int] = field(default_factory=dict)
+
+
+class DeviceGoneError(DeviceError):
+    """A device does not answer any more in flight.
+
+    Attributes:
+        what: `robot` or `teleoperator`.
+        flown: The flight so far.
+    """
+
+    def __init__(self, message: str, what: str) -> None:
+        super().__init__(message)
+        self.what = what
+        self.flown = FlightResult()
 
 
 def is_lock_step(robot: Any) -> bool:
@@ -106,6 +124,8 @@ def fly(
     stop_on_success: bool = False,
     poll: Callable[[], Event | None] = lambda: None,
     on_camera_fault: Callable[[CameraFault], None] | None = None,
+    guard: Guard | None = None,
+    spare: Callable[[], None] = lambda: None,
 ) -> FlightResult:
     """Fly one episode.
 
@@ -117,14 +137,17 @@ def fly(
         sink: Takes each tick; None flies without recording.
         time_limit_s: The flight ends after this time; None means no limit but the pilot's and the task's own.
         stop_on_success: End as soon as the task is done.
-        poll: Returns an event of the session (END, DISCARD, STOP, LOST) that ends the flight, or None.
+        poll: Returns an event of the session (END, DISCARD, STOP, LOST, ...) that ends the flight, or None.
         on_camera_fault: Called with a camera's fault as soon as it is seen; None does not look for any.
+        guard: Stands between pilot and robot; None sends what the pilot asks for.
+        spare: Called in every tick when the robot has its action, for what need not be in time.
 
     Returns:
         How it went.
 
     Raises:
-        Exception: Whatever the robot, the pilot or the sink raises; ticks handed over before are safe.
+        DeviceGoneError: If robot or pilot do not answer any more; ticks handed over before are safe.
+        Exception: Whatever the sink raises.
     """
     task = robot.task if isinstance(robot, Simulated) else None
     lock_step = is_lock_step(robot)
@@ -148,36 +171,56 @@ def fly(
     watch = CameraWatch(robot, fps, None if task is not None else on_camera_fault)
     result = FlightResult()
     pacer.start()
-    while not result.reason:
-        tick_s = pacer.now_s()
-        watch.before_observation()
-        observation = _ask(robot, robot.get_observation, result)
-        observed_s = pacer.now_s()
-        clock_s = {"tick": tick_s, "observation": observed_s}
-        clock_s |= watch.captured_s(observation, observed_s, pacer.of_perf_counter)
-        environment_state = None if task is None else task.environment_state()
-        if observes:
-            extra = {} if environment_state is None else {"environment_state": environment_state}
-            pilot.observe({**observation, **extra})
-        asked = _ask(pilot, pilot.get_action, result)
-        clock_s["action"] = pacer.now_s()
-        sent = _ask(robot, partial(robot.send_action, asked), result)
-        said = _teleop_events(pilot)
-        result.ticks += 1
+    try:
+        while not result.reason:
+            tick_s = pacer.now_s()
+            watch.before_observation()
+            observation = _ask(robot, robot.get_observation, result)
+            observed_s = pacer.now_s()
+            clock_s = {"tick": tick_s, "observation": observed_s}
+            clock_s |= watch.captured_s(observation, observed_s, pacer.of_perf_counter)
+            environment_state = None if task is None else task.environment_state()
+            if observes:
+                extra = {} if environment_state is None else {"environment_state": environment_state}
+                pilot.observe({**observation, **extra})
+            asked = _ask(pilot, pilot.get_action, result)
+            clock_s["action"] = pacer.now_s()
+            if guard is not None:
+                command = guard.command(
+                    asked, measured(robot, observation), getattr(pilot, "input_age_s", 0.0)
+                )
+            else:
+                command = asked
+            sent = _ask(robot, partial(robot.send_action, command), result)
+            said = _teleop_events(pilot)
+            result.ticks += 1
+            spare()
 
-        # The reward belongs to the action's effect, so it is read when the action has had its period.
-        pacer.wait_for(result.ticks)
-        tick = Tick(observation, asked, sent, said.get("is_intervention", False), clock_s, environment_state)
-        if task is not None:
-            tick.reward, tick.success = task.reward(), task.success()
-            result.reward = (result.reward or 0.0) + tick.reward
-            result.success = tick.success
-        _decide_end(result, said, stop_on_success, max_ticks, poll())
-        tick.done = bool(result.reason)
-        if sink is not None:
-            sink.add(tick)
+            # The reward belongs to the action's effect, so it is read when the action has had its period.
+            pacer.wait_for(result.ticks)
+            overridden = said.get("is_intervention", False)
+            tick = Tick(observation, asked, sent, overridden, clock_s, environment_state)
+            if task is not None:
+                tick.reward, tick.success = task.reward(), task.success()
+                result.reward = (result.reward or 0.0) + tick.reward
+                result.success = tick.success
+            _decide_end(result, said, stop_on_success, max_ticks, poll())
+            tick.done = bool(result.reason)
+            if sink is not None:
+                sink.add(tick)
+    except DeviceGoneError as gone:
+        gone.flown = _ended(result, pacer, watch, guard)
+        gone.flown.reason = f"{gone.what} gone"
+        raise
+    return _ended(result, pacer, watch, guard)
+
+
+def _ended(
+    result: FlightResult, pacer: LockStepPacer | WallClockPacer, watch: CameraWatch, guard: Guard | None
+) -> FlightResult:
     result.missed_ticks, result.lateness_s = pacer.missed, pacer.lateness_s
     result.camera_faults = watch.end(pacer.now_s())
+    result.clipped = {} if guard is None else dict(guard.changed)
     return result
 
 
@@ -185,10 +228,11 @@ def _ask(device: Any, call: Callable[[], Any], result: FlightResult) -> Any:
     """Return what a device answers. One packet lost on a bus must not cost a flight: it is asked again for a while.
 
     Raises:
-        DeviceError: Naming the device and what it raised last, or at once where it is no matter of a lost answer.
+        DeviceGoneError: Naming the device and what it raised last, at once where it is no matter of a lost answer.
     """
     deadline = None
     while True:
+        drain(device)
         try:
             return call()
         except DemodeckError:
@@ -201,9 +245,10 @@ def _ask(device: Any, call: Callable[[], Any], result: FlightResult) -> Any:
             if not lost or time.perf_counter() >= deadline:
                 kind = "robot" if hasattr(device, "send_action") else "teleoperator"
                 reason = " ".join(str(error).split()) or type(error).__name__
-                raise DeviceError(
+                raise DeviceGoneError(
                     f"{kind} '{device}' failed in flight: {reason}: check its cables, power and cameras, then run "
-                    "'demodeck doctor'"
+                    "'demodeck doctor'",
+                    kind,
                 ) from error
             result.asked_again += 1
             time.sleep(0.002)
@@ -232,6 +277,8 @@ def _decide_end(
             result.success = bool(said.get("success"))
     elif event is not None:
         result.reason, result.discard = event.value, event is Event.DISCARD
+        if event in (Event.SUCCEED, Event.MISS):
+            result.success = event is Event.SUCCEED  # the person has seen it
     elif stop_on_success and result.success:
         result.reason = "success"
     elif max_ticks is not None and result.ticks >= max_ticks:

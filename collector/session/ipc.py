@@ -101,13 +101,11 @@ class RingSink:
 
     Attributes:
         lost: Ticks refused in this flight because the ring was full.
-        measured: The robot's joints at the last tick, by action key; None before the first.
     """
 
     def __init__(self, ring: Ring, pipe: Connection, recording: Recording, wait: bool) -> None:
         """Make the sink; with `wait` (lock-step) a full ring makes the simulation wait, else it refuses."""
         self.lost = 0
-        self.measured: dict[str, float] | None = None
         self._ring, self._pipe, self._recording, self._wait = ring, pipe, recording, wait
 
     def add(self, tick: Tick) -> None:
@@ -116,8 +114,6 @@ class RingSink:
         Raises:
             RecorderLostError: If the recorder process is gone.
         """
-        names = self._recording.action_names
-        self.measured = {name: tick.observation[name] for name in names if name in tick.observation}
         while self._ring.full():
             if not self._wait:
                 self.lost += 1  # row and pictures together: nothing shifts

@@ -19,10 +19,12 @@ from collector.session.state import Event
 _TOLD_EVERY_S = 5.0  # how often a lock-step session, which flies many flights a minute, says how far it is
 
 
-def _control_entry(args: list[str], screen: Connection, recorder: Connection) -> None:
+def _control_entry(
+    args: list[str], screen: Connection, recorder: Connection | None, interactive: bool
+) -> None:
     from collector.session.control import run_control  # imports lerobot: only in that process
 
-    run_control(args, screen, recorder)
+    run_control(args, screen, recorder, interactive)
 
 
 def _recorder_entry(control: Connection, screen: Connection) -> None:
@@ -31,37 +33,45 @@ def _recorder_entry(control: Connection, screen: Connection) -> None:
     run_recorder(control, screen)
 
 
-def run_session(args: list[str]) -> int:
-    """Record as the flags in `args` say; return the exit code.
+def run_session(args: list[str], record: bool = True) -> int:
+    """Fly as the flags in `args` say, and record or not; return the exit code.
 
     Raises:
         DemodeckError: What went wrong in any of the processes, after everything flown is safe.
     """
-    return _Screen(args).run()
+    return _Screen(args, record).run()
 
 
 class _Screen:
-    def __init__(self, args: list[str]) -> None:
+    def __init__(self, args: list[str], record: bool) -> None:
         spawn = multiprocessing.get_context("spawn")
         self.control, control_end = spawn.Pipe()
-        self.recorder, recorder_end = spawn.Pipe()
-        control_to_recorder, recorder_to_control = spawn.Pipe()
-        self.processes = [
-            spawn.Process(
-                target=_control_entry, args=(args, control_end, control_to_recorder), name="control"
-            ),
-            spawn.Process(target=_recorder_entry, args=(recorder_to_control, recorder_end), name="recorder"),
-        ]
+        self.pipes: list[Any] = [self.control]
+        ends = [control_end]
+        to_recorder: Connection | None = None
+        recording: list[Any] = []
+        if record:
+            recorder, recorder_end = spawn.Pipe()
+            to_recorder, to_control = spawn.Pipe()
+            self.pipes.append(recorder)
+            ends += [recorder_end, to_recorder, to_control]
+            recording = [
+                spawn.Process(target=_recorder_entry, args=(to_control, recorder_end), name="recorder")
+            ]
+        flags = (args, control_end, to_recorder, sys.stdin.isatty())
+        self.processes = [spawn.Process(target=_control_entry, args=flags, name="control"), *recording]
         for process in self.processes:
             process.start()
         # Only the children may hold these ends: a pipe closes, and is noticed, when its process dies.
-        for end in (control_end, recorder_end, control_to_recorder, recorder_to_control):
+        for end in ends:
             end.close()
         self.config: dict[str, Any] = {"display": "log", "json": False}
         self.flying: dict[str, Any] = {}
         self.errors: list[dict[str, Any]] = []
         self.saved: list[dict[str, Any]] = []
         self.lateness: list[dict[str, float]] = []  # of each flight [ms]
+        self.ticks = 0
+        self.clipped: dict[str, int] = {}  # ticks that safety changed, by why
         self.taken_back = 0
         self.done = False
         self.stopped_by: int | None = None
@@ -71,15 +81,17 @@ class _Screen:
         for name in ("SIGINT", "SIGTERM", "SIGHUP"):
             if hasattr(signal, name):
                 signal.signal(getattr(signal, name), self._on_signal)
-        pipes: list[Any] = [self.control, self.recorder]
+        pipes = self.pipes
         with keys.terminal_keys() as keyboard:
             key_reader = None if keyboard is None else keys.KeyReader(keyboard)
             while pipes:
                 for ready in wait(pipes if keyboard is None else [*pipes, keyboard]):
                     if ready is keyboard and key_reader is not None:
-                        pressed = key_reader.read()
-                        if pressed is not None:
-                            self._command(*pressed)
+                        for pressed in key_reader.read():
+                            if isinstance(pressed, bytes):
+                                ipc.send(self.control, "keys", data=pressed.hex(), at=time.monotonic())
+                            else:
+                                self._command(*pressed)
                     elif not self._hear(ready):
                         pipes.remove(ready)
         for process in self.processes:
@@ -93,7 +105,7 @@ class _Screen:
         self._command(Event.LOST)
 
     def _command(self, event: Event, episode: int | None = None) -> None:
-        ipc.send(self.control, "event", event=event.value, episode=episode)
+        ipc.send(self.control, "event", event=event.value, episode=episode, at=time.monotonic())
 
     def _hear(self, pipe: Any) -> bool:
         """Take one message; return False where the process at the other end is gone."""
@@ -136,6 +148,43 @@ class _Screen:
     def _on_unheld(self, message: dict[str, Any]) -> None:
         self._say(f"the robot could not be asked to hold still: {' '.join(message['why'].split())}")
 
+    def _on_unrested(self, message: dict[str, Any]) -> None:
+        self._say(f"the robot did not reach its rest pose: {message['why']}")
+
+    def _on_aligning(self, message: dict[str, Any]) -> None:
+        self._say("the robot goes slowly to where the leader stands ...")
+
+    def _on_gone(self, message: dict[str, Any]) -> None:
+        self._alarm(
+            f"{message['why']}\nthe {message['what']} is looked for, for {message['seconds']:g} s: "
+            "what was flown is kept; q ends the session"
+        )
+
+    def _on_back(self, message: dict[str, Any]) -> None:
+        self._alarm(f"the {message['what']} is back")
+
+    def _on_paused(self, message: dict[str, Any]) -> None:
+        self._say("paused" + (": going on" if message["by_itself"] else ": right arrow goes on"))
+
+    def _on_halted(self, message: dict[str, Any]) -> None:
+        self._alarm("HALTED: the robot is held where it is; right arrow frees it, q ends the session")
+
+    def _on_clutch(self, message: dict[str, Any]) -> None:
+        self._say(
+            "the robot is held: c lets it follow again" if message["held"] else "the robot follows again"
+        )
+
+    def _on_motor(self, message: dict[str, Any]) -> None:
+        self._alarm(message["words"])
+
+    def _on_teleop(self, message: dict[str, Any]) -> None:
+        self.flying = {**message, "episodes": 0}
+        self.started = time.monotonic()
+        limit = f", for {message['seconds']:g} s" if message["seconds"] else ""
+        self._say(f"flying at {message['fps']} Hz, nothing is recorded{limit}")
+        if sys.stdin.isatty():
+            self._say(keys.HELP_TELEOP)
+
     def _on_realtime(self, message: dict[str, Any]) -> None:
         for words in message["refused"]:
             self._say(words)
@@ -158,6 +207,9 @@ class _Screen:
 
     def _on_flown(self, message: dict[str, Any]) -> None:
         late = message["late_ms"]
+        self.ticks += message["ticks"]
+        for why, n in message["clipped"].items():
+            self.clipped[why] = self.clipped.get(why, 0) + n
         if late is not None:
             self._say(
                 f"{message['ticks']} ticks, late by {late['p50']:.3f} ms (p50), {late['p99']:.3f} (p99), "
@@ -168,6 +220,9 @@ class _Screen:
             self._say("flight thrown away; flying it again")
         if message["lost"]:
             self._say(f"the recorder could not keep up: {message['lost']} ticks were not recorded")
+        if message["clipped"]:
+            why = ", ".join(f"{name} {n}" for name, n in sorted(message["clipped"].items()))
+            self._say(f"safety changed what was asked for, in ticks: {why}")
         if message["asked_again"]:
             self._say(f"a device did not answer at once {message['asked_again']} times: check its cable")
 
@@ -201,6 +256,12 @@ class _Screen:
             raise ipc.error_of(min(self.errors, key=lambda message: message["at"]))
         if not self.done:
             raise self._lost_process()
+        if "root" not in self.flying:
+            if self.config["json"]:
+                print(
+                    json.dumps({"ticks": self.ticks, "lateness_ms": self.lateness, "clipped": self.clipped})
+                )
+            return 0 if self.stopped_by in (None, signal.SIGINT) else 128 + self.stopped_by
         frames = sum(message["frames"] for message in self.saved)
         succeeded = sum(message["success"] is True for message in self.saved)
         root = self.flying["root"]
@@ -221,6 +282,7 @@ class _Screen:
                 "frames": frames,
                 "successful": succeeded,
                 "missed_ticks": sum(message["missed_ticks"] for message in self.saved),
+                "clipped": self.clipped,
                 "camera_faults": sum(message["camera_faults"] for message in self.saved),
                 "lateness_ms": self.lateness,
             }
@@ -228,8 +290,7 @@ class _Screen:
         return 0 if self.stopped_by is None else 128 + self.stopped_by
 
     def _lost_process(self) -> DemodeckError:
-        control, recorder = self.processes
-        dead = control if control.exitcode else recorder
+        dead = next((process for process in self.processes if process.exitcode), self.processes[0])
         root = self.flying.get("root", "the dataset")
         return DeviceError(
             f"the {dead.name} process died (exit code {dead.exitcode}): saved episodes are intact; "
@@ -248,6 +309,10 @@ class _Screen:
             root, self.config["repo_id"], message="Record", tag="v3.0", private=self.config["private"]
         )
         self._say(f"pushed: {pushed.url}")
+
+    def _alarm(self, text: str) -> None:
+        """Say it with the terminal's bell."""
+        self._say(text + ("\a" if sys.stderr.isatty() else ""))
 
     def _say(self, text: str) -> None:
         if self.config["display"] == "log":

@@ -34,6 +34,7 @@ class Event(Enum):
     TAKE_BACK = "take_back"  # a saved episode of this session shall not be kept
     BRING_BACK = "bring_back"  # one that was taken back shall be kept after all
     PAUSE = "pause"  # end the flight and save it, if one runs; no other begins until `END`
+    CLUTCH = "clutch"  # hold the robot while the leader is moved, or let it follow again
     HALT = "halt"  # emergency stop
     GONE = "gone"  # a device does not answer any more
     BACK = "back"  # it answers again
@@ -60,6 +61,7 @@ _TABLE: dict[State, dict[Event, State | str]] = {
         Event.DISCARD: "no flight is running; 'take_back' takes a saved one back",
         Event.TAKE_BACK: State.READY,
         Event.BRING_BACK: State.READY,
+        Event.CLUTCH: State.READY,
         Event.PAUSE: State.PAUSED,
         Event.HALT: State.HALTED,
         Event.GONE: State.WAITING,
@@ -77,6 +79,7 @@ _TABLE: dict[State, dict[Event, State | str]] = {
         Event.DISCARD: State.READY,
         Event.TAKE_BACK: State.RECORDING,
         Event.BRING_BACK: State.RECORDING,
+        Event.CLUTCH: State.RECORDING,
         Event.PAUSE: State.PAUSED,
         Event.HALT: State.HALTED,
         Event.GONE: State.WAITING,
@@ -94,6 +97,7 @@ _TABLE: dict[State, dict[Event, State | str]] = {
         Event.DISCARD: "no flight is running; 'take_back' takes a saved one back",
         Event.TAKE_BACK: State.PAUSED,
         Event.BRING_BACK: State.PAUSED,
+        Event.CLUTCH: State.PAUSED,
         Event.PAUSE: State.READY,
         Event.HALT: State.HALTED,
         Event.GONE: State.WAITING,
@@ -111,6 +115,7 @@ _TABLE: dict[State, dict[Event, State | str]] = {
         Event.DISCARD: "the robot is halted; the flight is kept, 'take_back' takes it back",
         Event.TAKE_BACK: State.HALTED,
         Event.BRING_BACK: State.HALTED,
+        Event.CLUTCH: "the robot is halted; 'end' frees it",
         Event.PAUSE: "the robot is halted; 'end' frees it",
         Event.HALT: State.HALTED,
         Event.GONE: State.WAITING,
@@ -128,6 +133,7 @@ _TABLE: dict[State, dict[Event, State | str]] = {
         Event.DISCARD: "a device is gone; the flight is kept, 'take_back' takes it back",
         Event.TAKE_BACK: State.WAITING,
         Event.BRING_BACK: State.WAITING,
+        Event.CLUTCH: "a device is gone; plug it in again",
         Event.PAUSE: "a device is gone; plug it in again",
         Event.HALT: "a device is gone; the robot is held already",
         Event.GONE: State.WAITING,
@@ -145,6 +151,7 @@ _TABLE: dict[State, dict[Event, State | str]] = {
         Event.DISCARD: "the session is ending; the flight is already being saved",
         Event.TAKE_BACK: "the session is ending",
         Event.BRING_BACK: "the session is ending",
+        Event.CLUTCH: "the session is ending",
         Event.PAUSE: "the session is ending",
         Event.HALT: "the session is ending; the robot is being held",
         Event.GONE: State.STOPPING,
@@ -162,6 +169,7 @@ _TABLE: dict[State, dict[Event, State | str]] = {
         Event.DISCARD: "the session has failed; the flight is kept as far as it was flown",
         Event.TAKE_BACK: "the session has failed; 'demodeck label' marks a saved flight",
         Event.BRING_BACK: "the session has failed; 'demodeck label' marks a saved flight",
+        Event.CLUTCH: "the session has failed; start it again",
         Event.PAUSE: "the session has failed; start it again",
         Event.HALT: "the session has failed; the robot is held already",
         Event.GONE: State.FAULT,

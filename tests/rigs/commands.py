@@ -80,6 +80,7 @@ class Take:
             flags |= {"play_sounds": "false"}
         else:
             program = [str(PROJECT / "demodeck.py"), "record"]
+            flags = {"reconnect_time_s": 2} | flags  # what the rig unplugs stays so
         return [sys.executable, *program, *(f"--{name}={value}" for name, value in flags.items())]
 
     def entries(self) -> list[dict[str, Any]]:

@@ -210,7 +210,7 @@ def _as_flown(episode: dict[str, Any], ticks: dict[int, dict[str, Any]]) -> bool
     A number may be unreadable, for some encoders blend neighbouring pictures, but not another picture's.
     """
     found = episode["ticks"]
-    if not found or found != list(range(found[0], found[0] + len(found))):
+    if not found or found != [tick for tick in sorted(ticks) if found[0] <= tick <= found[-1]]:
         return False
     (numbers,) = episode["pictures"].values()
     right = all(number in (*ticks[k]["pictures"], None) for k, number in zip(found, numbers, strict=True))

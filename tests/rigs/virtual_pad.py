@@ -10,6 +10,7 @@ from collector.teleoperators.pad import sdl
 from collector.teleoperators.pad.names import AXES, BUTTONS, TRIGGERS
 
 _TYPE_GAMEPAD = 1
+_callbacks: list[Any] = []  # of every pad there was: SDL may call them until the process ends
 
 
 class _Description(ctypes.Structure):
@@ -64,13 +65,13 @@ class VirtualPad:
         self.lit: list[tuple[int, int, int]] = []
         fields = dict(_Description._fields_)
         self._name = name.encode()
-        # SDL calls these as long as the pad is plugged in.
         self._rumble = fields["rumble"](lambda _, low, high: self.rumbled.append((low, high)) or 0)
         self._set_led = fields["set_led"](lambda _, r, g, b: self.lit.append((r, g, b)) or 0)
         self._description = _Description(
             version=1, type=_TYPE_GAMEPAD, naxes=len(AXES), nbuttons=len(BUTTONS), vendor_id=0x1209,
             product_id=product, name=self._name, rumble=self._rumble, set_led=self._set_led,
         )  # fmt: skip
+        _callbacks.append((self._rumble, self._set_led))
         self.plug_in()
 
     def plug_in(self) -> None:

@@ -26,6 +26,9 @@ FAULTS = (
 )
 
 
+_lives: dict[Path | None, int] = {}  # last tick of an arm that a session has made anew, by its log
+
+
 @RobotConfig.register_subclass("rig_arm")
 @dataclass(kw_only=True)
 class RigArmConfig(RobotConfig):
@@ -61,8 +64,8 @@ class RigArm(Robot):
         }
         self._log = Log(config.log)
         self._connected = False
-        self._tick = -1
-        self._once = False
+        self._tick = _lives.get(config.log, -1)
+        self._once = config.log in _lives and self._due()
 
     @cached_property
     def observation_features(self) -> dict[str, Any]:
@@ -88,8 +91,10 @@ class RigArm(Robot):
         """Nothing to configure."""
 
     def connect(self, calibrate: bool = True) -> None:
-        for device in self.cameras.values():
+        self._fail("unplugged", ConnectionError("no such port"))
+        for name, device in self.cameras.items():
             device.lag_s = self.config.lag_s
+            device.fault = self.config.fault if name == "front" and self._due() else ""
             device.connect()
         self._connected = True
         self._log.add("connect")
@@ -97,6 +102,7 @@ class RigArm(Robot):
     def get_observation(self) -> dict[str, Any]:
         moment = time.perf_counter()
         self._tick += 1
+        _lives[self.config.log] = self._tick
         self._fail("unplugged", ConnectionError("the bus does not answer: no status packet"))
         self._fail("blip", ConnectionError("the bus does not answer: no status packet"), once=True)
         self._fail("observe_raises", RuntimeError("register 56 holds nonsense"), once=True)

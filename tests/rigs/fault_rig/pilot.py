@@ -12,6 +12,9 @@ from rigs.fault_rig.motion import JOINTS, LEAD_DEG, positions
 FAULTS = ("", "unplugged", "raises")  # for good with ConnectionError; once with RuntimeError
 
 
+_last = -1  # last action of a pilot that a session has made anew
+
+
 @TeleoperatorConfig.register_subclass("rig_pilot")
 @dataclass(kw_only=True)
 class RigPilotConfig(TeleoperatorConfig):
@@ -35,7 +38,7 @@ class RigPilot(Teleoperator):
         super().__init__(config)
         self.config = config
         self._connected = False
-        self._tick = -1
+        self._tick = _last
 
     @property
     def action_features(self) -> dict[str, type]:
@@ -60,10 +63,13 @@ class RigPilot(Teleoperator):
         """Nothing to configure."""
 
     def connect(self, calibrate: bool = True) -> None:
+        if self.config.fault == "unplugged" and self._tick >= self.config.fault_at:
+            raise ConnectionError("no such port")
         self._connected = True
 
     def get_action(self) -> dict[str, Any]:
-        self._tick += 1
+        global _last
+        _last = self._tick = self._tick + 1
         fault, due = self.config.fault, self._tick - self.config.fault_at
         if fault == "unplugged" and due >= 0:
             raise ConnectionError("the leader does not answer: no status packet")

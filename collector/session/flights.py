@@ -1,0 +1,190 @@
+"""What recording and mere flying share: align, fly, pause, halt, wait for a device that is gone, end safely."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from typing import Any
+
+from collector.errors import DemodeckError, DeviceError
+from collector.session.fly import DeviceGoneError, FlightResult, Sink, fly
+from collector.session.helm import Helm
+from collector.session.realtime import undisturbed
+from collector.session.rig import Rig
+from collector.session.squeeze import DoubleSqueeze
+from collector.session.state import Event, State
+
+_LOOK_S = 0.02  # how often the person is listened to while nothing is flown
+_RETRY_S = 0.5  # pause between two tries to reach a device that is gone
+
+
+class Flights:
+    """The flights of one session.
+
+    Args:
+        rig: Robot and pilot.
+        helm: What the person asks for.
+        tell: Sends the screen a message.
+        fps: Control rate [Hz].
+        reconnect_time_s: How long a device that is gone is waited for [s]; 0 ends the session at once.
+        interactive: Whether a person can answer; else the session goes on by itself after a pause.
+        squeeze: Whether a double squeeze of the leader's gripper starts and ends flights.
+    """
+
+    def __init__(
+        self,
+        rig: Rig,
+        helm: Helm,
+        tell: Callable[..., None],
+        *,
+        fps: float,
+        reconnect_time_s: float,
+        interactive: bool,
+        squeeze: bool,
+    ) -> None:
+        self.rig, self.helm = rig, helm
+        self._tell, self._fps, self._reconnect_time_s = tell, fps, reconnect_time_s
+        self._interactive = interactive or hasattr(rig.pilot, "session_events") or squeeze
+        self._squeeze = DoubleSqueeze() if squeeze else None
+        helm.rig = rig
+        helm.handlers[Event.CLUTCH] = self._clutch
+        if self._squeeze is not None:
+            helm.gestures = self._squeeze.events
+
+    @contextlib.contextmanager
+    def flying(self) -> Iterator[None]:
+        """Connect, fly in real time where that is allowed, and leave the robot safe whatever the end is."""
+        failed = True
+        try:
+            self.rig.connect()
+            with contextlib.ExitStack() as stack:
+                if not self.rig.lock_step:
+                    self._tell("realtime", refused=stack.enter_context(undisturbed()))
+                yield
+            failed = False
+        except BaseException:
+            self.helm.take(Event.FAIL)
+            raise
+        finally:
+            halted = self.helm.halted
+            # Whatever the end: its last order is to stay where it is, not to go where it was asked to.
+            if why := self.rig.hold():
+                self._tell("unheld", why=why)
+            elif not failed and not halted and (why := self.rig.rest()):
+                self._tell("unrested", why=why)
+            self.rig.release(failed or halted)
+
+    def ready(self) -> bool:
+        """Wait while the session is paused or the robot halted; return whether the next flight may begin.
+
+        Raises:
+            DeviceError: If the robot is halted and no person can free it.
+        """
+        told: State | None = None
+        while self.helm.state in (State.PAUSED, State.HALTED):
+            if self.helm.state is not told:
+                told = self.helm.state
+                if why := self.rig.hold():
+                    self._tell("unheld", why=why)
+                self._tell(told.value, by_itself=not self._interactive)
+            if not self._interactive:
+                if self.helm.state is State.HALTED:
+                    raise DeviceError(
+                        "the robot was halted, and nobody is there to free it: see above for why"
+                    )
+                self.helm.take(Event.END)
+            self._watch_pilot()
+            self.helm.poll()
+            time.sleep(_LOOK_S)
+        return self.helm.state is State.READY
+
+    def align(self) -> None:
+        """Take the robot slowly to where a leader arm stands, before anything is recorded.
+
+        Raises:
+            DeviceGoneError: If a device does not answer.
+        """
+        rig = self.rig
+        if rig.simulated or hasattr(rig.pilot, "observe") or rig.continues():
+            return  # the one is placed anew by the flight, the other starts from what it sees
+        rig.guard.ease()
+        reached = lambda: Event.END if rig.guard.aligned else None  # noqa: E731
+        self._tell("aligning")
+        fly(rig.robot, rig.pilot, fps=self._fps, poll=lambda: self.helm.poll() or reached(), guard=rig.guard,
+            spare=self._spare)  # fmt: skip
+
+    def fly(
+        self, seed: int | None, sink: Sink | None, time_limit_s: float | None, **options: Any
+    ) -> FlightResult:
+        """Fly once, as `collector.session.fly.fly` does, with everything watched.
+
+        Raises:
+            DeviceGoneError: If a device does not answer.
+        """
+        rig = self.rig
+        rig.guard.begin()
+        if not rig.lock_step and (rig.simulated or not rig.continues()):
+            rig.guard.ease()
+        return fly(
+            rig.robot,
+            rig.pilot,
+            fps=self._fps,
+            seed=seed,
+            sink=sink,
+            time_limit_s=time_limit_s,
+            poll=self.helm.poll,
+            on_camera_fault=lambda fault: self._tell("camera", fault=asdict(fault), words=fault.words()),
+            guard=None if rig.lock_step and not rig.guard.limits else rig.guard,
+            spare=self._spare,
+            **options,
+        )
+
+    def await_device(self, gone: DeviceGoneError) -> None:
+        """Hold the robot and look for a device that is gone until it is back, the time is over or the person ends.
+
+        Raises:
+            DeviceGoneError: If it does not come back.
+        """
+        self.helm.take(Event.GONE)
+        if why := self.rig.hold():
+            self._tell("unheld", why=why)
+        if self.helm.state is not State.WAITING or self._reconnect_time_s <= 0:
+            raise gone
+        self._tell("gone", what=gone.what, why=str(gone), seconds=self._reconnect_time_s)
+        deadline = time.monotonic() + self._reconnect_time_s
+        next_try = time.monotonic()
+        while self.helm.state is State.WAITING:
+            if time.monotonic() >= next_try:
+                try:
+                    self.rig.rebuild(gone.what)
+                    self.helm.take(Event.BACK)
+                    self._tell("back", what=gone.what)
+                    return
+                except DemodeckError:
+                    next_try = time.monotonic() + _RETRY_S
+            if time.monotonic() > deadline:
+                raise gone
+            self.helm.poll()
+            time.sleep(_LOOK_S)
+
+    def _spare(self) -> None:
+        self.rig.spare()
+        if self._squeeze is not None:
+            self._squeeze.see(self.rig.guard.asked, time.monotonic())
+        fault = self.rig.motors.look(time.monotonic()) if self.rig.motors else None
+        if fault is not None:
+            self._tell("motor", words=fault.words())
+            if fault.halts:
+                self.helm.request(Event.HALT)
+
+    def _watch_pilot(self) -> None:
+        """Between flights a leader's gripper must be read for its squeeze to be seen."""
+        if self._squeeze is not None:
+            with contextlib.suppress(Exception):  # if it is gone, the next flight says so
+                self._squeeze.see(self.rig.pilot.get_action(), time.monotonic())
+
+    def _clutch(self, event: Event, content: dict[str, Any]) -> None:
+        self.rig.guard.clutched = not self.rig.guard.clutched
+        self._tell("clutch", held=self.rig.guard.clutched)

@@ -171,6 +171,13 @@ def _bare_model(model_file: Path) -> Any:
     A model that takes its masses from its shapes keeps them.
     """
     mjspec = import_mujoco().MjSpec
+    if model_file.suffix.lower() not in (
+        ".xml",
+        ".urdf",
+    ):  # MuJoCo would write a log file into the present folder
+        raise DeviceError(
+            f"{model_file} is no arm that MuJoCo can read: an MJCF ends in .xml, a URDF in .urdf"
+        )
     try:
         spec = mjspec.from_file(str(model_file))
         for shape in [*spec.geoms, *spec.meshes]:

@@ -44,7 +44,7 @@ class Pad(SteeredPilot):
         self._rest: float | None = None  # the gripper's trigger when first seen; it acts once it leaves that
 
     def __str__(self) -> str:
-        return f"pad '{self._device.name}'" if self._device else f"pad '{self._wanted}'".replace(" ''", "")
+        return self._device.name if self._device else f"pad {self._wanted}".rstrip()
 
     @property
     def is_connected(self) -> bool:

@@ -57,7 +57,7 @@ def test_an_unplugged_pad_is_named_and_another_one_taken(pads, fly, arm):
     other.move(leftx=1)
     second.connect()
     second.observe(arm.get_observation())
-    assert str(second) == "pad 'Second Pad'"
+    assert str(second) == "Second Pad"
     assert second.get_action()["shoulder_pan.pos"] != arm.get_observation()["shoulder_pan.pos"]
     second.disconnect()
     first.plug_in()
@@ -84,7 +84,7 @@ def test_two_pads_are_told_apart(pads, by):
     found = next(each for each in sdl.pads() if each.name == "Right Pad")
     device = {"index": str(found.index), "name": "right pad", "part": "RIGHT", "guid": found.guid}[by]
     with Pad(PadConfig(device=device)) as pilot, Pad(PadConfig(device="left")) as other:
-        assert (str(pilot), str(other)) == ("pad 'Right Pad'", "pad 'Left Pad'")
+        assert (str(pilot), str(other)) == ("Right Pad", "Left Pad")
         left.tap("y")
         right.tap("start")
         assert (pilot.session_events(), other.session_events()) == ([Event.END], [Event.SUCCEED])

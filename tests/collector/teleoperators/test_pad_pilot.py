@@ -44,7 +44,7 @@ def test_it_is_what_lerobot_and_the_session_expect(pads, arm):
         assert isinstance(pilot, Pilot) and isinstance(pilot, Steering) and isinstance(pilot, Fitting)
         assert pilot.config.type == pilot.name == "pad"
         assert list(pilot.action_features) == list(arm.action_features)
-        assert str(pilot) == "pad 'Virtual Pad'"
+        assert str(pilot) == "Virtual Pad"
         with pytest.raises(DeviceAlreadyConnectedError):
             pilot.connect()
         pilot.disconnect()
@@ -314,6 +314,8 @@ def test_another_arm_flies_by_its_own_model(pads, tmp_path):
         '<body name="two" pos=".3 0 0"><joint name="tip" axis="0 0 1" range="-150 150"/><geom size=".1"/>'
         '<body name="hand" pos=".2 0 0"/></body></body></worldbody></mujoco>'
     )
+    broken = tmp_path / "broken.xml"
+    broken.write_text("<mujoco><worldbody>")
     pad = pads()
     pilot = Pad(PadConfig(mjcf=str(model), site="hand"))
     pilot.fit_to(Other())
@@ -334,7 +336,8 @@ def test_another_arm_flies_by_its_own_model(pads, tmp_path):
     assert hand(end) - hand(start) == pytest.approx([0, 0.05], abs=0.003)
     for config, words in (
         ({"mjcf": str(model), "site": "nose"}, "neither a site nor a body 'nose'.*hand"),
-        ({"mjcf": __file__, "site": "hand"}, "is no arm that MuJoCo can read"),
+        ({"mjcf": str(broken), "site": "hand"}, "broken.xml is no arm that MuJoCo can read"),
+        ({"mjcf": __file__, "site": "hand"}, "is no arm that MuJoCo can read: an MJCF ends in .xml"),
     ):
         pilot = Pad(PadConfig(**config))
         pilot.fit_to(Other())
@@ -380,3 +383,29 @@ def test_targets_do_not_run_away_from_an_arm_that_is_stuck(pads, fly, arm):
         pilot.observe(stuck)
         action = pilot.get_action()
     assert action["shoulder_pan.pos"] - stuck["shoulder_pan.pos"] == pytest.approx(25, abs=1.5)
+
+
+def test_a_urdf_flies_too(pads, tmp_path):
+    model = tmp_path / "arm.urdf"
+    links = "".join(
+        f'<link name="{name}"><inertial><mass value="1"/><inertia ixx="1" iyy="1" izz="1" ixy="0" ixz="0" iyz="0"/>'
+        "</inertial></link>"
+        for name in ("foot", "one", "hand")
+    )
+    model.write_text(
+        f'<robot name="arm">{links}'
+        '<joint name="base" type="revolute"><parent link="foot"/><child link="one"/><axis xyz="0 0 1"/>'
+        '<limit lower="-2" upper="2" effort="1" velocity="1"/></joint>'
+        '<joint name="tip" type="revolute"><parent link="one"/><child link="hand"/><origin xyz="0.3 0 0"/>'
+        '<axis xyz="0 0 1"/><limit lower="-2" upper="2" effort="1" velocity="1"/></joint></robot>'
+    )
+    pad = pads()
+    pilot = Pad(PadConfig(mjcf=str(model), site="hand"))
+    pilot.fit_to(Other())
+    with pilot:
+        pilot.set_control_period(1 / FPS)
+        pilot.observe({"base.pos": 0.0, "tip.pos": 60.0, "gripper.pos": 50.0})
+        pad.move(leftx=-1)
+        for _ in range(15):
+            end = pilot.get_action()
+    assert 0.3 * np.sin(np.radians(end["base.pos"])) == pytest.approx(0.05, abs=0.003)

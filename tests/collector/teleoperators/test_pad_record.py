@@ -1,0 +1,90 @@
+"""Whole recordings flown by a virtual pad, which lives in the session's control process and plays a script."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pyarrow.dataset
+import pytest
+
+from collector.teleoperators.pad.cues import PAUSED, RECORDING
+
+TESTS = Path(__file__).parents[2]
+FLYING, FOUND_AGAIN = {"await_light": RECORDING}, {"await_light": PAUSED}
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def record(demodeck, command_env, tmp_path):
+    """Record episodes of the simulated arm by a script; returns the summary, what was said, and the rows."""
+    pytest.importorskip("pygame")
+
+    def record(episodes, *script, flags=()):
+        file = tmp_path / "script.jsonl"
+        file.write_text("\n".join(map(json.dumps, script)))
+        command_env["VIRTUAL_PAD_SCRIPT"] = str(file)
+        command_env["PYTHONPATH"] += os.pathsep + str(TESTS)
+        code, out, err = demodeck(
+            "record", "--robot.type=sim_so101", "--robot.realtime=true", "--robot.cameras=[]",
+            "--teleop.discover_packages_path=rigs.virtual_pad_plugin", "--teleop.type=pad", "--dataset.fps=30",
+            "--dataset.repo_id=lab/pad", f"--dataset.root={tmp_path / 'set'}", f"--dataset.num_episodes={episodes}",
+            "--dataset.episode_time_s=30", "--dataset.push_to_hub=false", "--json=true", *flags,
+        )  # fmt: skip
+        assert code == 0, err
+        rows = pyarrow.dataset.dataset(tmp_path / "set" / "data").to_table().to_pydict()
+        return json.loads(out), err, rows
+
+    return record
+
+
+def actions(rows, episode):
+    """Return what was asked for in an episode, float32, (n_ticks, 6)."""
+    mine = np.array(rows["episode_index"]) == episode
+    return np.array(rows["action"], np.float32)[mine]
+
+
+def test_flights_are_flown_ended_and_judged_by_the_pad_alone(record):
+    summary, _, rows = record(
+        2,
+        FLYING,
+        {"wait_s": 0.3, "move": {"lefty": -0.8}},
+        {"wait_s": 0.7, "move": {"lefty": 0}},
+        {"tap": ["y"]},
+        FLYING,
+        {"wait_s": 0.2, "press": ["b"]},  # thrown away, and flown again
+        {"wait_s": 1.0, "release": ["b"]},
+        FLYING,
+        {"wait_s": 0.3, "move": {"leftx": 0.8}},
+        {"wait_s": 0.7, "move": {"leftx": 0}},
+        {"tap": ["x"]},
+    )
+    assert (summary["episodes"], summary["successful"]) == (2, 1)
+    forwards, sideways = actions(rows, 0), actions(rows, 1)
+    assert np.ptp(forwards[:, 1]) > 5 > np.ptp(forwards[:, 0])
+    assert np.ptp(sideways[:, 0]) > 5
+    assert (forwards[:5] == forwards[0]).all()  # nothing moves before the stick does
+    assert max(np.abs(np.diff(each[:, :5], axis=0)).max() for each in (forwards, sideways)) <= 120 / 30 + 1e-3
+
+
+def test_a_pad_is_unplugged_in_flight_and_another_one_plugged_in(record):
+    summary, said, rows = record(
+        1,  # flight that nothing interrupts
+        FLYING,
+        {"wait_s": 0.5, "move": {"lefty": -0.5}},
+        {"wait_s": 0.5, "unplug": True},
+        {"wait_s": 1.5, "plug_in": "Second Pad"},
+        FOUND_AGAIN,
+        {"tap": ["start"]},
+        FLYING,
+        {"wait_s": 0.7, "tap": ["y"]},
+    )
+    assert summary["episodes"] == 2
+    assert "pad 'Scripted Pad' is gone: plug it in again, or another one" in said
+    assert "Traceback" not in said and "pygame" not in said
+    assert len(actions(rows, 0)) >= 25  # what was flown is kept
+    assert np.ptp(actions(rows, 0)[:, 1]) > 2
+    assert np.ptp(actions(rows, 1), axis=0).max() == 0

@@ -20,7 +20,10 @@ VERBS: dict[str, dict[str, tuple[str, str]]] = {
         "teleop": ("collector.cli", "fly a robot without recording"),
         "recover": ("collector.cli", "save flights that a crash interrupted"),
         "devices": ("collector.cli", "list arms, pads and cameras that are plugged in, and what each can do"),
-        "doctor": ("collector.cli", "check this machine, or with its flags a whole rig: ports, arms, cameras"),
+        "doctor": (
+            "collector.cli",
+            "check this machine, or by its flags a whole rig: arms, cameras, latency",
+        ),
     },
     "curate": {
         "label": ("curation.cli", "set verdict, success or a note on episodes; show the history"),

@@ -20,6 +20,8 @@ DYNAMIXEL = {
 _ALARMS = {1: "voltage", 2: "sensor", 4: "heat", 8: "current", 16: "angle", 32: "overload"}
 _FIRST_S, _QUIET_S = 0.12, 0.06  # servos answer a question to all one after the other, by their ids
 _ONE_S = 0.03  # for one servo's answer, behind a USB adapter that collects for 16 ms
+_KNOWN_S = 0.1  # for one that is known to be there
+_TRIES = 3
 _ALONE = range(1, 10)  # asked one by one too, since answers to a question to all may collide
 
 
@@ -110,8 +112,8 @@ def _feetech_answers(received: bytes) -> dict[int, tuple[int, bytes]]:
 
 def _feetech_read(port: Any, servo: int, address: int, length: int) -> bytes | None:
     packet = _feetech_packet(servo, 2, bytes([address, length]))
-    for _ in range(3):
-        answer = _feetech_answers(_exchange(port, packet, _ONE_S, _ONE_S, length + 6)).get(servo)
+    for _ in range(_TRIES):
+        answer = _feetech_answers(_exchange(port, packet, _KNOWN_S, _ONE_S, length + 6)).get(servo)
         if answer is not None and len(answer[1]) == length:
             return answer[1]
     return None
@@ -190,9 +192,11 @@ def _dynamixel(port: Any) -> list[Servo]:
         found = Servo(servo, DYNAMIXEL.get(number, f"model {number}"))
         found.alarms = ("hardware",) if error & 0x80 else ()
         packet = _dynamixel_packet(servo, 2, (144).to_bytes(2, "little") + (3).to_bytes(2, "little"))
-        answer = _dynamixel_answers(_exchange(port, packet, _ONE_S, _ONE_S, 14)).get(servo)
-        if answer is not None and len(answer[1]) == 3:
-            found.volts = int.from_bytes(answer[1][:2], "little") / 10
-            found.temperature_c = answer[1][2]
+        for _ in range(_TRIES):
+            answer = _dynamixel_answers(_exchange(port, packet, _KNOWN_S, _ONE_S, 14)).get(servo)
+            if answer is not None and len(answer[1]) == 3:
+                found.volts = int.from_bytes(answer[1][:2], "little") / 10
+                found.temperature_c = answer[1][2]
+                break
         servos.append(found)
     return servos

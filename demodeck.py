@@ -20,10 +20,7 @@ VERBS: dict[str, dict[str, tuple[str, str]]] = {
         "teleop": ("collector.cli", "fly a robot without recording"),
         "recover": ("collector.cli", "save flights that a crash interrupted"),
         "devices": ("collector.cli", "list arms, pads and cameras that are plugged in, and what each can do"),
-        "doctor": (
-            "collector.cli",
-            "check this machine, or by its flags a whole rig: arms, cameras, latency",
-        ),
+        "doctor": ("collector.cli", "check this machine, or a whole rig by its flags"),
     },
     "curate": {
         "label": ("curation.cli", "set verdict, success or a note on episodes; show the history"),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -88,3 +90,34 @@ def test_a_pad_is_unplugged_in_flight_and_another_one_plugged_in(record):
     assert len(actions(rows, 0)) >= 25  # what was flown is kept
     assert np.ptp(actions(rows, 0)[:, 1]) > 2
     assert np.ptp(actions(rows, 1), axis=0).max() == 0
+
+
+def test_plain_lerobot_flies_by_the_pad_from_the_start_that_it_is_told(command_env, tmp_path):
+    pytest.importorskip("pygame")
+    script = tmp_path / "script.jsonl"
+    script.write_text(json.dumps({"move": {"leftx": 0.5}}))
+    env = command_env | {"VIRTUAL_PAD_SCRIPT": str(script), "HF_HUB_OFFLINE": "1"}
+    env["PYTHONPATH"] += os.pathsep + str(TESTS)
+    start = [0.0, -43.0, 31.0, 83.0, 3.0, 40.0]
+
+    def record(*flags):
+        return subprocess.run(
+            [
+                sys.executable, "-m", "lerobot.scripts.lerobot_record", "--robot.type=sim_so101", "--robot.cameras=[]",
+                "--robot.discover_packages_path=collector.robots", "--teleop.type=pad",
+                "--teleop.discover_packages_path=collector.teleoperators",
+                "--dataset.discover_packages_path=rigs.virtual_pad_plugin", "--dataset.repo_id=lab/theirs",
+                f"--dataset.root={tmp_path / 'theirs'}", "--dataset.single_task=wave", "--dataset.fps=10",
+                "--dataset.num_episodes=1", "--dataset.episode_time_s=2", "--dataset.reset_time_s=0",
+                "--dataset.push_to_hub=false", "--play_sounds=false", *flags,
+            ],
+            cwd=tmp_path, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=180,
+        )  # fmt: skip
+
+    result = record(f"--teleop.start={json.dumps(start)}")
+    assert result.returncode == 0, result.stderr[-2000:]
+    rows = pyarrow.dataset.dataset(tmp_path / "theirs" / "data").to_table().to_pydict()
+    asked = np.array(rows["action"])
+    assert asked[0] == pytest.approx(start, abs=5)
+    assert asked[-1, 0] - asked[0, 0] > 5
+    assert np.abs(np.diff(asked, axis=0)).max() <= 120 * 0.1 + 1e-3

@@ -75,6 +75,8 @@ class _Session:
         ignored = [flag for flag in ("display_data",) if getattr(config, flag)]
         self._tell("config", display=config.display, json=config.json, ignored=ignored, **told)
         self.rig = Rig(config.robot, config.teleop, config.safety, fps)
+        if hasattr(self.rig.pilot, "feed"):
+            self._tell("feed")
         self.helm = Helm(screen, self._tell)
         self.flights = Flights(
             self.rig,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import select
 import sys
 from collections.abc import Iterator
 
+from collector.session.keystream import ENABLE, PRESS, QUERY, RESTORE, SPEAKS, KeyStream
 from collector.session.state import Event
 
 _HELP_ALWAYS = (
@@ -21,24 +21,23 @@ HELP = (
 )
 HELP_TELEOP = f"keys: right goes on after a stop\n{_HELP_ALWAYS}"
 
-_ESCAPE_S = 0.05
+_ESCAPE_S = 0.05  # the rest of an arrow key comes within this time; after it, an escape was the Esc key
 _EVENTS = {
-    b" ": Event.HALT,
-    b"\x1b[25~": Event.HALT,  # F13, which most foot pedals can be set to send
-    b"+": Event.SUCCEED,
-    b"-": Event.MISS,
-    b"p": Event.PAUSE,
-    b"c": Event.CLUTCH,
-    b"\x1b[C": Event.END,
-    b"n": Event.END,
-    b"\r": Event.END,
-    b"\n": Event.END,
-    b"\x1b[D": Event.DISCARD,
-    b"r": Event.DISCARD,
-    b"u": Event.TAKE_BACK,
-    b"b": Event.BRING_BACK,
-    b"\x1b": Event.STOP,
-    b"q": Event.STOP,
+    "space": Event.HALT,
+    "f13": Event.HALT,  # which foot pedals can be set to send
+    "+": Event.SUCCEED,
+    "-": Event.MISS,
+    "p": Event.PAUSE,
+    "c": Event.CLUTCH,
+    "right": Event.END,
+    "n": Event.END,
+    "enter": Event.END,
+    "left": Event.DISCARD,
+    "r": Event.DISCARD,
+    "u": Event.TAKE_BACK,
+    "b": Event.BRING_BACK,
+    "escape": Event.STOP,
+    "q": Event.STOP,
 }
 
 
@@ -68,33 +67,43 @@ def terminal_keys() -> Iterator[int | None]:
         tty.setcbreak(descriptor)
         yield descriptor
     finally:
+        with contextlib.suppress(OSError):  # a terminal that is gone
+            os.write(descriptor, RESTORE)
         termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
 
 
 class KeyReader:
-    """Turns the keys that arrive on a descriptor into events; digits before a key name an episode."""
+    """Turns the keys of a terminal into events; digits before a key name an episode."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
+        self._stream = KeyStream()
         self._digits = ""
 
-    def read(self) -> list[tuple[Event, int | None] | bytes]:
-        """Return what has arrived: events, each with the episode typed before it, and other keys as they came."""
-        found: list[tuple[Event, int | None] | bytes] = []
+    def tell_releases(self) -> None:
+        """Ask the terminal to tell when keys are let go, as far as it can: somebody flies by them."""
+        os.write(self._descriptor, QUERY)
+
+    def read(self) -> tuple[list[tuple[Event, int | None]], bytes]:
+        """Return what was pressed: events, each with the episode typed before it, and all bytes as they came."""
         data = os.read(self._descriptor, 256)
+        keys = self._stream.feed(data)
         # Over a slow line the rest of an arrow key comes a little later, and must not be taken for Esc.
-        if data.endswith((b"\x1b", b"\x1b[")) and select.select([self._descriptor], [], [], _ESCAPE_S)[0]:
-            data += os.read(self._descriptor, 256)
-        for key in split(data):
-            if key.isdigit():
-                self._digits += key.decode()
-                continue
-            digits, self._digits = self._digits, ""
-            event = _EVENTS.get(key)
-            found.append(key if event is None else (event, int(digits) if digits else None))
-        return found
-
-
-def split(data: bytes) -> list[bytes]:
-    """Return the keys in what a terminal sent at once; an escape sequence is one."""
-    return re.findall(rb"\x1b\[[0-9;:]*[ -/]*[@-~]|\x1bO.|[\xc2-\xf4][\x80-\xbf]+|.", data, re.DOTALL)
+        while data.endswith((b"\x1b", b"\x1b[", b"\x1bO")):
+            if not select.select([self._descriptor], [], [], _ESCAPE_S)[0]:
+                keys += self._stream.flush()
+                break
+            more = os.read(self._descriptor, 256)
+            data += more
+            keys += self._stream.feed(more)
+        events = []
+        for key in keys:
+            if key is SPEAKS:
+                os.write(self._descriptor, ENABLE)
+            elif key.kind == PRESS and key.name.isdigit():
+                self._digits += key.name
+            elif key.kind == PRESS:
+                digits, self._digits = self._digits, ""
+                if key.name in _EVENTS:
+                    events.append((_EVENTS[key.name], int(digits) if digits else None))
+        return events, data

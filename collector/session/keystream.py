@@ -26,6 +26,7 @@ _PLAIN = {
     "escape": b"\x1b", "enter": b"\r", "tab": b"\t", "backspace": b"\x7f", "space": b" ",
     "up": b"\x1b[A", "down": b"\x1b[B", "right": b"\x1b[C", "left": b"\x1b[D",
 }  # fmt: skip
+_F13 = 57376  # the kitty protocol's number
 _LONGEST = 64  # of an escape sequence: what is longer is noise
 # Ctrl, Alt, Super, Hyper, Meta: a key with them is a command to somebody else. (Shift is 1, Caps Lock 64.)
 _COMMANDS = 0b00111110
@@ -111,6 +112,8 @@ def _sequence(sequence: str) -> Key | None:
         return SPEAKS
     if final == "O" and not body:
         return LEFT
+    if sequence == "25~":
+        return Key("f13")
     if final not in _ARROWS and final != "u":
         return None
     fields = [field.split(":") for field in body.split(";")]
@@ -118,7 +121,7 @@ def _sequence(sequence: str) -> Key | None:
         code = int(fields[0][0] or "1")
         modifiers, *event = (int(part or "1") for part in fields[1]) if len(fields) > 1 else (1,)
         kind = _KINDS[event[0] if event else 1]
-        name = _ARROWS.get(final) or _NAMES.get(chr(code), chr(code).lower())
+        name = _ARROWS.get(final) or ("f13" if code == _F13 else _NAMES.get(chr(code), chr(code).lower()))
     except (ValueError, OverflowError, KeyError):
         return None
     if (modifiers - 1) & _COMMANDS:

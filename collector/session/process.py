@@ -66,6 +66,7 @@ class _Screen:
         for end in ends:
             end.close()
         self.config: dict[str, Any] = {"display": "log", "json": False}
+        self.key_reader: keys.KeyReader | None = None
         self.flying: dict[str, Any] = {}
         self.errors: list[dict[str, Any]] = []
         self.saved: list[dict[str, Any]] = []
@@ -83,15 +84,15 @@ class _Screen:
                 signal.signal(getattr(signal, name), self._on_signal)
         pipes = self.pipes
         with keys.terminal_keys() as keyboard:
-            key_reader = None if keyboard is None else keys.KeyReader(keyboard)
+            self.key_reader = key_reader = None if keyboard is None else keys.KeyReader(keyboard)
             while pipes:
                 for ready in wait(pipes if keyboard is None else [*pipes, keyboard]):
                     if ready is keyboard and key_reader is not None:
-                        for pressed in key_reader.read():
-                            if isinstance(pressed, bytes):
-                                ipc.send(self.control, "keys", data=pressed.hex(), at=time.monotonic())
-                            else:
-                                self._command(*pressed)
+                        events, typed = key_reader.read()
+                        for event, episode in events:
+                            self._command(event, episode)
+                        if self.config.get("feed"):
+                            ipc.send(self.control, "keys", data=typed.hex(), at=time.monotonic())
                     elif not self._hear(ready):
                         pipes.remove(ready)
         for process in self.processes:
@@ -130,6 +131,11 @@ class _Screen:
         )
         if not message["lock_step"] and sys.stdin.isatty():
             self._say(keys.HELP)
+
+    def _on_feed(self, message: dict[str, Any]) -> None:
+        self.config["feed"] = True
+        if self.key_reader is not None:
+            self.key_reader.tell_releases()
 
     def _on_recovered(self, message: dict[str, Any]) -> None:
         self._say(

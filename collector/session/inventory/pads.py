@@ -89,6 +89,8 @@ def _listed(listing: Path) -> list[tuple[str, list[str], int]]:
 
 def _sdl() -> ModuleType:
     """Return the pad's SDL module, from its file: its package imports lerobot and torch, which cost seconds."""
+    if loaded := sys.modules.get("collector.teleoperators.pad.sdl"):
+        return loaded
     from collector import teleoperators
 
     path = Path(teleoperators.__path__[0]) / "pad" / "sdl.py"

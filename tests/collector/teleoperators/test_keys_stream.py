@@ -37,7 +37,7 @@ def keys(*parts):
         (b"\x1b[1;1:3C", [Key("right", RELEASE, True)]),
         (b"\x1b[119;5:1u\x1b[1;5C\x1bw", []),  # Ctrl and Alt belong to others
         (b"\x1b[?11u\x1b[O", [SPEAKS, LEFT]),
-        (b"\x1b[?62;4c\x1b[I\x1b[25~\x1b[[A\x00\xff", [Key("�")]),  # not for us
+        (b"\x1b[?62;4c\x1b[I\x1b[26~\x1b[[A\x00\xff", [Key("�")]),  # not for us
         (b"\x1b[" + b"1" * 100 + b"w", [Key("1")] * 37 + [Key("w")]),  # noise does not swallow what follows for ever
     ],
 )  # fmt: skip

@@ -235,6 +235,22 @@ def test_no_pads_is_no_error():
     assert isinstance(list_pads(), list)
 
 
+def test_pads_are_listed_with_the_flags_that_choose_them():
+    pytest.importorskip("pygame")
+    from rigs.virtual_pad import VirtualPad
+
+    pads = [VirtualPad("Left Pad"), VirtualPad("Right Pad", product=2)]
+    try:
+        listed = [pad for pad in list_pads() if pad.name in ("Left Pad", "Right Pad")]
+    finally:
+        for pad in pads:
+            pad.unplug()
+    assert [pad.name for pad in listed] == ["Left Pad", "Right Pad"]
+    assert all(pad.known for pad in listed)
+    assert "--teleop.type=pad" in listed[0].flags
+    assert f"--teleop.device={listed[1].index}" in listed[1].flags
+
+
 def test_a_missing_driver_is_a_word_not_an_end(monkeypatch):
     from collector.session.inventory.report import take_inventory
 

@@ -130,7 +130,8 @@ def connect(device: Any, what: str, tries: int = _CONNECT_TRIES) -> None:
     try:
         for left in reversed(range(tries)):
             try:
-                device.connect()
+                # lerobot would ask on the terminal, which belongs to the screen, and then move the arm by hand.
+                device.connect(calibrate=False)
                 break
             except (ConnectionError, RuntimeError):
                 # lerobot leaves the port open when a motor did not answer, and would refuse to open it again.
@@ -145,3 +146,14 @@ def connect(device: Any, what: str, tries: int = _CONNECT_TRIES) -> None:
             f"{what} '{device}' does not connect: {reason}: check its cable, power and port, "
             "then run 'demodeck doctor'"
         ) from error
+    if not device.is_calibrated:
+        close_parts(device, torque_off=False)
+        flags = "teleop" if what == "teleoperator" else "robot"
+        config = device.config
+        given = " ".join(
+            f"--{flags}.{name}={value}" for name in ("type", "port", "id") if (value := getattr(config, name, None))
+        )
+        raise DeviceError(
+            f"{what} '{device}' is not calibrated, or its motors hold another calibration than its file: run "
+            f"'lerobot-calibrate {given}' first"
+        )

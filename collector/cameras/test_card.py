@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import cache
 from threading import Event, Lock, Thread
 from typing import Any
 
@@ -174,12 +175,10 @@ def draw(card: np.ndarray, number: int, width: int, light: float = 1.0) -> np.nd
     shift = 2 * number % (card.shape[1] - width)
     picture = card[:, shift : shift + width].copy()
     top, left, cell = _field(*picture.shape[:2])
-    digits = [int(digit) for digit in f"{number % 10**_DIGITS:0{_DIGITS}}"]
-    field = np.zeros((_ROWS, _COLUMNS), np.uint8)
-    for i, digit in enumerate(digits):
-        field[1:6, 4 * i + 1 : 4 * i + 4] = 255 * _FONT[digit]
-    pixels = field.repeat(cell, axis=0).repeat(cell, axis=1)
-    picture[top : top + pixels.shape[0], left : left + pixels.shape[1]] = pixels[..., None]
+    picture[top : top + _ROWS * cell, left : left + _COLUMNS * cell] = 0
+    for i, digit in enumerate(f"{number % 10**_DIGITS:0{_DIGITS}}"):
+        x = left + (4 * i + 1) * cell
+        picture[top + cell : top + 6 * cell, x : x + 3 * cell] = _glyphs(cell)[int(digit)]
     if light != 1.0:
         picture = np.clip(picture * np.float32(light), 0, 255).astype(np.uint8)
     return picture
@@ -194,6 +193,13 @@ def read_counter(picture: np.ndarray) -> int:
     digits = [bright[1:6, 4 * i + 1 : 4 * i + 4] for i in range(_DIGITS)]
     nearest = [int(np.argmin((digit != _FONT).sum(axis=(1, 2)))) for digit in digits]
     return int("".join(map(str, nearest)))
+
+
+@cache
+def _glyphs(cell: int) -> np.ndarray:
+    """Return the ten digits in pixels, uint8, (10, 5 x cell, 3 x cell, 3)."""
+    pixels = 255 * _FONT.repeat(cell, axis=1).repeat(cell, axis=2)
+    return np.ascontiguousarray(pixels[..., None].repeat(3, axis=-1))
 
 
 def _field(height: int, width: int) -> tuple[int, int, int]:

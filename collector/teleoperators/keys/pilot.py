@@ -68,6 +68,11 @@ class Keys(SteeredPilot):
         self._in_session = True
         self._begin()
 
+    def reset(self, seed: int) -> None:
+        """Begin an episode; what was pressed before does not act in it."""
+        super().reset(seed)
+        self._hand.stop()
+
     @property
     def is_connected(self) -> bool:
         return self._connected

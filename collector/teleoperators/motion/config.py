@@ -30,6 +30,9 @@ class SteeringConfig(TeleoperatorConfig):
     mjcf: str = ""
     # ee: the site or body of that file which is the tool, its z axis pointing away from the wrist.
     site: str = ""
+    # Of a robot with two arms, the one that is steered: left or right, as its joints are called left_... and right_...;
+    # the other one is held where it is.
+    side: str = ""
     # The robot's joints (without .pos), where nobody shows the robot (lerobot-record).
     joints: list[str] = field(default_factory=lambda: list(SO101_JOINTS))
     # Where the robot is when it begins, in its units and the order of its joints, where nobody shows that
@@ -53,6 +56,7 @@ class SteeringConfig(TeleoperatorConfig):
     def __post_init__(self) -> None:
         _among("mode", self.mode, ("auto", *MODES))
         _among("frame", self.frame, FRAMES)
+        _among("side", self.side, ("", "left", "right"))
         for flag in (
             "speed_m_s",
             "turn_deg_s",
@@ -83,4 +87,6 @@ class SteeringConfig(TeleoperatorConfig):
 
 def _among(flag: str, value: str, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
-        raise UsageError(f"--teleop.{flag}={value} is unknown: choose among {', '.join(allowed)}")
+        raise UsageError(
+            f"--teleop.{flag}={value} is unknown: choose among {', '.join(filter(None, allowed))}"
+        )

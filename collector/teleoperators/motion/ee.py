@@ -29,6 +29,7 @@ class EndEffectorMotion:
     def __init__(
         self,
         keys: Sequence[str],
+        driven: Sequence[str],
         arm: Arm,
         gripper: Gripper | None,
         *,
@@ -42,8 +43,9 @@ class EndEffectorMotion:
         """Set up the mode.
 
         Args:
-            keys: All action keys, the gripper's too, in the robot's order.
-            arm: The kinematics; its joints are those of `keys` but the gripper, in their order.
+            keys: All action keys, in the robot's order.
+            driven: Those of the arm's joints, in the order of `arm`.
+            arm: The kinematics.
             gripper: The gripper, or None.
             frame: The frame whose axes the tool moves along; see `FRAMES`.
             speed_m_s: How fast the tool moves [m/s].
@@ -55,7 +57,7 @@ class EndEffectorMotion:
         self._keys, self._arm, self._gripper, self._frame = list(keys), arm, gripper, frame
         self._speed, self._turn, self._joint_speed = speed_m_s, turn_rad_s, joint_rad_s
         self._far, self._leash = far_rad, leash_rad
-        self.driven = [key for key in keys if gripper is None or key != gripper.key]
+        self.driven = list(driven)
         self._scale = np.where(arm.hinged, np.pi / 180, 1.0)  # lerobot's degrees
         self._angles = np.zeros(len(self.driven))
         self._at: np.ndarray | None = None  # where the joints were seen; None where nobody looks

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,21 +31,23 @@ class Steered:
     Attributes:
         keys: Its action keys, in its order.
         measured_by: The observation that measures each of them.
+        side: What the names of the steered arm's joints begin with, of a robot with two; empty for all.
         degrees: Whether its joints are in degrees.
         name: Its name, for messages; empty where it is not known.
     """
 
     keys: tuple[str, ...]
     measured_by: dict[str, str] = field(default_factory=dict)
+    side: str = ""
     degrees: bool = True
     name: str = ""
 
     @classmethod
-    def of(cls, robot: Any) -> Steered:
+    def of(cls, robot: Any, side: str) -> Steered:
         """Return what is to be known of a lerobot `Robot`, which need not be connected.
 
         Raises:
-            MismatchError: If one of its actions is measured by nothing that it observes.
+            MismatchError: If one of its actions is measured by nothing that it observes, or it has no such side.
         """
         keys = tuple(robot.action_features)
         measured_by = {key: getattr(robot, "measured_by", {}).get(key, key) for key in keys}
@@ -56,8 +57,28 @@ class Steered:
                 f"robot '{robot.name}' cannot be steered by hand: nothing that it observes says where "
                 f"'{', '.join(unseen) or 'it'}' is; it observes {', '.join(robot.observation_features)}"
             )
-        degrees = bool(getattr(getattr(robot, "config", None), "use_degrees", True))
-        return cls(keys, measured_by, degrees, robot.name)
+        config = getattr(robot, "config", None)
+        config = getattr(config, f"{side or 'left'}_arm_config", config)
+        steered = cls(
+            keys, measured_by, side and f"{side}_", getattr(config, "use_degrees", True), robot.name
+        )
+        if not steered.own:
+            raise MismatchError(
+                f"--teleop.side={side}: robot '{robot.name}' has no joint called {side}_...: it takes {', '.join(keys)}"
+            )
+        return steered
+
+    @property
+    def own(self) -> list[str]:
+        """The action keys of the steered arm."""
+        return [key for key in self.keys if key.startswith(self.side)]
+
+    @property
+    def joints(self) -> list[str] | None:
+        """The steered joints by their names in the arm's model, or None where they are no joints."""
+        if not all(key.endswith(".pos") for key in self.own):
+            return None
+        return [key.removeprefix(self.side).removesuffix(".pos") for key in self.own]
 
     @classmethod
     def from_config(cls, config: SteeringConfig) -> Steered:
@@ -65,7 +86,7 @@ class Steered:
         if config.mode == "plane":
             return cls(tuple(config.joints), {key: key for key in config.joints})
         keys = tuple(f"{joint}.pos" for joint in config.joints)
-        return cls(keys, {key: key for key in keys})
+        return cls(keys, {key: key for key in keys}, config.side and f"{config.side}_")
 
 
 def choose_mode(config: SteeringConfig, robot: Steered) -> str:
@@ -74,12 +95,12 @@ def choose_mode(config: SteeringConfig, robot: Steered) -> str:
     Raises:
         MismatchError: If the robot cannot be steered in the mode asked for.
     """
-    joints = _joints(robot.keys)
+    joints = robot.joints
     is_so101 = joints is not None and set(joints) == set(SO101_JOINTS)
     if config.mode == "auto":
         if (is_so101 or config.mjcf) and robot.degrees:
             return "ee"
-        return "plane" if len(robot.keys) == 2 and joints is None else "joint"
+        return "plane" if len(robot.own) == 2 and joints is None else "joint"
     if config.mode == "plane" and len(robot.keys) != 2:
         raise MismatchError(
             f"--teleop.mode=plane steers two numbers, but robot '{robot.name}' takes {len(robot.keys)} "
@@ -120,22 +141,23 @@ def make_motion(config: SteeringConfig, robot: Steered, mode: str) -> Motion:
             far=FAR_SHARE * span,
             leash=LEASH_SHARE * span,
         )
-    gripper_key = f"{config.gripper}.pos"
+    gripper_key = f"{robot.side}{config.gripper}.pos"
     gripper = None
     if gripper_key in robot.keys:
         closed, opened = config.gripper_range
         gripper = Gripper(gripper_key, closed, opened, config.gripper_speed)
+    driven = [key for key in robot.own if key != gripper_key]
     if mode == "joint":
         ranges = {} if robot.degrees else dict.fromkeys(robot.keys, (-100.0, 100.0))
-        return JointMotion(robot.keys, gripper, config.joint_speed, ranges, FAR, LEASH)
+        return JointMotion(robot.keys, driven, gripper, config.joint_speed, ranges, FAR, LEASH)
     from collector.robots.kinematics import Arm  # loads MuJoCo
     from collector.teleoperators.motion.ee import EndEffectorMotion
 
-    driven = [key for key in robot.keys if key != gripper_key]
     model, tool = (Path(config.mjcf), config.site) if config.mjcf else (SO101_MODEL, SO101_TOOL)
     return EndEffectorMotion(
         robot.keys,
-        Arm(model, tool, [key.removesuffix(".pos") for key in driven]),
+        driven,
+        Arm(model, tool, [joint for joint in robot.joints or [] if joint != config.gripper]),
         gripper,
         frame=config.frame,
         speed_m_s=config.speed_m_s,
@@ -144,10 +166,3 @@ def make_motion(config: SteeringConfig, robot: Steered, mode: str) -> Motion:
         far_rad=float(np.radians(FAR)),
         leash_rad=float(np.radians(LEASH)),
     )
-
-
-def _joints(keys: Sequence[str]) -> list[str] | None:
-    """Return the joints of the action keys, or None where they are no joints."""
-    if not all(key.endswith(".pos") for key in keys):
-        return None
-    return [key.removesuffix(".pos") for key in keys]

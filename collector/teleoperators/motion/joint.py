@@ -11,12 +11,13 @@ from collector.teleoperators.motion.wish import Wish
 class JointMotion:
     """Drives joints one by one, between their ends.
 
-    The axes are `joint1`, `joint2` ... in the order of the joints, the gripper left out.
+    The axes are `joint1`, `joint2` ... in the order of the driven joints.
     """
 
     def __init__(
         self,
         keys: Sequence[str],
+        driven: Sequence[str],
         gripper: Gripper | None,
         speed: float,
         ranges: Mapping[str, tuple[float, float]],
@@ -26,7 +27,8 @@ class JointMotion:
         """Set up the mode.
 
         Args:
-            keys: All action keys, the gripper's too, in the robot's order.
+            keys: All action keys, in the robot's order.
+            driven: Those that the axes drive; the gripper's is not among them.
             gripper: The gripper, or None.
             speed: How fast a joint moves [units/s].
             ranges: The ends of the joints whose ends are known, by action key, in the robot's units.
@@ -35,7 +37,7 @@ class JointMotion:
         """
         self._keys, self._gripper, self._speed, self._ranges = list(keys), gripper, speed, ranges
         self._far, self._leash = far, leash
-        self.driven = [key for key in keys if gripper is None or key != gripper.key]
+        self.driven = list(driven)
         self.axes = tuple(f"joint{n + 1}" for n in range(len(self.driven)))
         self.targets: dict[str, float] = {}
         self._at: dict[str, float] = {}  # where the joints were seen; empty where nobody looks

@@ -52,7 +52,7 @@ class SteeredPilot(SoftwarePilot):
         Raises:
             MismatchError: If it cannot be steered in the mode asked for.
         """
-        self._robot = Steered.of(robot)
+        self._robot = Steered.of(robot, self.config.side)
         self._mode = choose_mode(self.config, self._robot)
         self._is_simulated = isinstance(robot, Simulated)
         self._motion = None

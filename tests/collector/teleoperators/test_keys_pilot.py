@@ -194,16 +194,15 @@ def test_keys_that_are_not_bound_do_nothing(arm):
 def test_the_keys_leave_the_session_its_own():
     read, write = os.pipe()
     reader = KeyReader(read)
+    names = [*map(chr, range(33, 127)), "tab", "backspace", "up", "down"]
     taken = set()
-    for code in range(33, 127):
-        os.write(write, bytes([code]))
-        found = reader.read()
-        if not (isinstance(found, list) and found and isinstance(found[0], bytes)):
-            taken.add(chr(code))
-        os.write(write, b"~")  # ends a number
-        reader.read()
+    for name in names:
+        os.write(write, Key(name).plain())
+        events, _ = reader.read()
+        if events:
+            taken.add(name.lower())
     os.close(read), os.close(write)
-    assert taken <= set(TAKEN)
+    assert taken and taken <= set(TAKEN)
 
 
 @pytest.mark.parametrize(

@@ -409,3 +409,33 @@ def test_a_urdf_flies_too(pads, tmp_path):
         for _ in range(15):
             end = pilot.get_action()
     assert 0.3 * np.sin(np.radians(end["base.pos"])) == pytest.approx(0.05, abs=0.003)
+
+
+class TwoArms:
+    """What of lerobot's bi_so_follower a pilot looks at."""
+
+    name = "two_arms"
+    action_features = {f"{side}_{key}": float for side in ("left", "right") for key in ACTION_KEYS}
+    observation_features = action_features
+
+
+@pytest.mark.parametrize("mode", ["auto", "joint"])
+def test_one_of_two_arms_is_steered_and_the_other_held(pads, arm, mode):
+    pad = pads()
+    pilot = Pad(PadConfig(side="right", mode=mode))
+    pilot.fit_to(TwoArms())
+    assert pilot.mode == {"auto": "ee"}.get(mode, mode)
+    home = arm.get_observation()
+    with pilot:
+        pilot.set_control_period(1 / FPS)
+        pilot.observe({f"{side}_{key}": value for side in ("left", "right") for key, value in home.items()})
+        pilot.get_action()
+        pad.move(leftx=1, righttrigger=1)
+        for _ in range(FPS // 2):
+            action = pilot.get_action()
+    assert list(action) == list(TwoArms.action_features)
+    assert {key: action[f"left_{key}"] for key in ACTION_KEYS} == home
+    assert action["right_shoulder_pan.pos"] != home["shoulder_pan.pos"]
+    assert action["right_gripper.pos"] == pytest.approx(0)
+    with pytest.raises(MismatchError, match="no joint called left_"):
+        Pad(PadConfig(side="left")).fit_to(arm)

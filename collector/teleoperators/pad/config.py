@@ -20,5 +20,5 @@ class PadConfig(SteeringConfig):
 
     # Which pad: empty for the first one, or its number, its GUID, or a part of its name ('demodeck devices pad').
     device: str = ""
-    # What its controls do: an edited copy of the shipped file, whose place 'demodeck devices pad' says; empty for that.
+    # What its controls do: an edited copy of what 'demodeck devices pad --show-mapping' prints; empty for that.
     mapping: str = ""

@@ -132,6 +132,7 @@ def connect(device: Any, what: str, tries: int = _CONNECT_TRIES) -> None:
             try:
                 # lerobot would ask on the terminal, which belongs to the screen, and then move the arm by hand.
                 device.connect(calibrate=False)
+                calibrated = device.is_calibrated
                 break
             except (ConnectionError, RuntimeError):
                 # lerobot leaves the port open when a motor did not answer, and would refuse to open it again.
@@ -146,7 +147,7 @@ def connect(device: Any, what: str, tries: int = _CONNECT_TRIES) -> None:
             f"{what} '{device}' does not connect: {reason}: check its cable, power and port, "
             "then run 'demodeck doctor'"
         ) from error
-    if not device.is_calibrated:
+    if not calibrated:
         close_parts(device, torque_off=False)
         flags = "teleop" if what == "teleoperator" else "robot"
         config = device.config

@@ -9,7 +9,7 @@ from typing import Any
 from collector.teleoperators.pad import sdl
 from collector.teleoperators.pad.names import AXES, BUTTONS, TRIGGERS
 
-_TYPE_GAMEPAD = 1
+_TYPE_GAMEPAD, _TYPE_FLIGHT_STICK = 1, 4
 _callbacks: list[Any] = []  # of every pad there was: SDL may call them until the process ends
 
 
@@ -53,14 +53,14 @@ def library() -> Any:
 
 
 class VirtualPad:
-    """One virtual pad, with every control that SDL names.
+    """One virtual pad, with every control that SDL names; or one of whose controls SDL knows nothing.
 
     Attributes:
         rumbled: The (low, high) strengths of the motors that it was told, 0 to 65535 each.
         lit: The (red, green, blue) that it was told.
     """
 
-    def __init__(self, name: str = "Virtual Pad", product: int = 1) -> None:
+    def __init__(self, name: str = "Virtual Pad", product: int = 1, known: bool = True) -> None:
         self.rumbled: list[tuple[int, int]] = []
         self.lit: list[tuple[int, int, int]] = []
         fields = dict(_Description._fields_)
@@ -68,8 +68,8 @@ class VirtualPad:
         self._rumble = fields["rumble"](lambda _, low, high: self.rumbled.append((low, high)) or 0)
         self._set_led = fields["set_led"](lambda _, r, g, b: self.lit.append((r, g, b)) or 0)
         self._description = _Description(
-            version=1, type=_TYPE_GAMEPAD, naxes=len(AXES), nbuttons=len(BUTTONS), vendor_id=0x1209,
-            product_id=product, name=self._name, rumble=self._rumble, set_led=self._set_led,
+            version=1, type=_TYPE_GAMEPAD if known else _TYPE_FLIGHT_STICK, naxes=len(AXES),
+            nbuttons=len(BUTTONS), vendor_id=0x1209, product_id=product, name=self._name, rumble=self._rumble, set_led=self._set_led,
         )  # fmt: skip
         _callbacks.append((self._rumble, self._set_led))
         self.plug_in()

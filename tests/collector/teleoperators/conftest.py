@@ -17,8 +17,8 @@ def pads():
 
     plugged = []
 
-    def plug(name="Virtual Pad", product=1):
-        plugged.append(VirtualPad(name, product))
+    def plug(name="Virtual Pad", product=1, known=True):
+        plugged.append(VirtualPad(name, product, known))
         return plugged[-1]
 
     yield plug

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +15,8 @@ from collector.robots.sim_so101.joints import ACTION_KEYS
 from collector.session.state import Event
 from collector.teleoperators.pad import Pad, PadConfig, sdl
 from collector.teleoperators.pad.show import show
+
+PROJECT = Path(__file__).parents[3]
 
 
 def test_buttons_ask_the_session_in_and_between_flights(pads, fly):
@@ -142,3 +147,28 @@ def test_show_says_what_every_control_says_and_does(pads, capsys):
     assert said["axes"]["leftx"] == pytest.approx(0.5, abs=1e-3) and said["does"]["leftx"] == ["+x"]
     with pytest.raises(DeviceError, match="no pad is 'other'"):
         show("other", once=True)
+
+
+def test_a_stick_that_sdl_does_not_know_is_refused_and_a_pad_beside_it_taken(pads):
+    pads("Old Joystick", 7, known=False)
+    with pytest.raises(
+        DeviceError, match=r"does not know which control of 'Old Joystick' is which.*SDL_GAMECONTROLLERCONFIG"
+    ):
+        Pad(PadConfig()).connect()
+    pads("Good Pad", 8)
+    with Pad(PadConfig()) as pilot:
+        assert str(pilot) == "Good Pad"
+
+
+def test_without_pygame_it_says_what_to_install():
+    code = (
+        "import sys; sys.modules['pygame'] = None\n"
+        "from collector.teleoperators.pad import Pad, PadConfig\n"
+        "from collector.errors import DeviceError\n"
+        "try:\n    Pad(PadConfig()).connect()\n"
+        "except DeviceError as error:\n    print(error)\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, timeout=100
+    )
+    assert "pads need pygame" in result.stdout and "pip install 'demodeck[hardware]'" in result.stdout

@@ -69,7 +69,8 @@ class VirtualPad:
         self._set_led = fields["set_led"](lambda _, r, g, b: self.lit.append((r, g, b)) or 0)
         self._description = _Description(
             version=1, type=_TYPE_GAMEPAD if known else _TYPE_FLIGHT_STICK, naxes=len(AXES),
-            nbuttons=len(BUTTONS), vendor_id=0x1209, product_id=product, name=self._name, rumble=self._rumble, set_led=self._set_led,
+            nbuttons=len(BUTTONS), vendor_id=0x1209, product_id=product, name=self._name,
+            rumble=self._rumble, set_led=self._set_led,
         )  # fmt: skip
         _callbacks.append((self._rumble, self._set_led))
         self.plug_in()

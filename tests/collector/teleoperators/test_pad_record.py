@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow.dataset
 import pytest
 
-from collector.teleoperators.pad.cues import PAUSED, RECORDING
+from collector.teleoperators.pad.cues import HALTED, PAUSED, READY, RECORDING
 
 TESTS = Path(__file__).parents[2]
 FLYING, FOUND_AGAIN = {"await_light": RECORDING}, {"await_light": PAUSED}
@@ -89,6 +89,23 @@ def test_a_pad_is_unplugged_in_flight_and_another_one_plugged_in(record):
     assert "Traceback" not in said and "pygame" not in said
     assert len(actions(rows, 0)) >= 25  # what was flown is kept
     assert np.ptp(actions(rows, 0)[:, 1]) > 2
+    assert np.ptp(actions(rows, 1), axis=0).max() == 0
+
+
+def test_squeezing_both_sticks_halts_and_start_frees(record):
+    summary, said, rows = record(
+        1,  # flight that nothing interrupts
+        FLYING,
+        {"wait_s": 0.4, "move": {"lefty": -0.6}},
+        {"wait_s": 0.4, "press": ["leftstick", "rightstick"]},
+        {"await_light": HALTED, "wait_s": 0.5, "release": ["leftstick", "rightstick"], "move": {"lefty": 0}},
+        {"tap": ["start"]},
+        {"await_light": READY, "wait_s": 0.3, "tap": ["start"]},
+        FLYING,
+        {"wait_s": 0.5, "tap": ["y"]},
+    )
+    assert (summary["episodes"], summary["successful"]) == (2, 1)
+    assert "HALTED" in said
     assert np.ptp(actions(rows, 1), axis=0).max() == 0
 
 

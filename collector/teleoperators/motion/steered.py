@@ -104,7 +104,8 @@ class SteeredPilot(SoftwarePilot):
             DeviceError: If nobody said where the robot is.
         """
         motion = self._ready()
-        wish = self._wish(self._period())
+        dt_s = self._period()
+        wish = self._wish(dt_s)
         if not motion.targets:
             if not self.config.start:
                 raise DeviceError(
@@ -113,7 +114,7 @@ class SteeredPilot(SoftwarePilot):
                     "number a joint"
                 )
             motion.start(dict(zip(self._robot.keys, self.config.start)))
-        return motion.step(wish, self._dt_s)
+        return motion.step(wish, dt_s)
 
     def _wish(self, dt_s: float) -> Wish:
         """Return what the person asks for now.
@@ -130,6 +131,6 @@ class SteeredPilot(SoftwarePilot):
 
     def _period(self) -> float:
         now_s = time.monotonic()
-        self._dt_s = self._period_s or min(LONGEST_PERIOD_S, max(0.0, now_s - self._asked_s))
+        passed_s = min(LONGEST_PERIOD_S, now_s - self._asked_s)
         self._asked_s = now_s
-        return self._dt_s
+        return self._period_s or passed_s

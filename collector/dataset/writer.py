@@ -41,7 +41,10 @@ class DatasetWriter:
     def _load(self) -> None:
         """Take the state from the disk; what an uncommitted save left there is removed."""
         self._tasks = tables.read_tasks(self.root)
-        self._episodes = tables.read_episodes(self.root, with_stats=True)
+        # Without their statistics, hundreds of columns that are only written.
+        self._episodes = tables.read_episodes(self.root)
+        files = tables.episode_files(self.root)
+        self._row_schema = tables.read_schema(files[0]).remove_metadata() if files else None
         self._flights = self._flight_ids()
         self._running: RunningStats | None = None
         self._undo_uncommitted()
@@ -157,7 +160,9 @@ class DatasetWriter:
         episode = self.num_episodes
         with durable.temporary_files(self._temporary):
             row, episode_stats = self._commit(journal, episode)
-        grown = pa.concat_tables([self._episodes, row], promote_options="permissive")
+        self._row_schema = self._row_schema or row.schema
+        kept = row.select([name for name in row.column_names if not name.startswith("stats/")])
+        grown = pa.concat_tables([self._episodes, kept], promote_options="permissive")
         self._episodes = grown.combine_chunks()  # for writing many chunks is slow
         self._flights[journal.flight_id] = episode
         self._saved += 1
@@ -297,11 +302,10 @@ class DatasetWriter:
         row |= stats.flatten(episode_stats)
         kinds = {**schema.EPISODE_COLUMNS, "tasks": pa.list_(pa.string())}
         arrays = {name: pa.array([value], kinds.get(name)) for name, value in row.items()}
-        if self.num_episodes:
-            known = self._episodes.schema
+        if self._row_schema is not None:
             arrays = {
                 f.name: arrays[f.name].cast(f.type) if f.name in arrays else pa.nulls(1, f.type)
-                for f in known
+                for f in self._row_schema
             }
         return pa.table(arrays)
 
@@ -309,24 +313,28 @@ class DatasetWriter:
         """Give a table from plain lerobot our columns: lerobot takes the first file's columns for the whole table."""
         if not self.num_episodes or set(schema.EPISODE_COLUMNS) <= set(self._episodes.column_names):
             return
-        missing = {n: k for n, k in schema.EPISODE_COLUMNS.items() if n not in self._episodes.column_names}
+        whole = tables.read_episodes(self.root, with_stats=True)
+        missing = {n: k for n, k in schema.EPISODE_COLUMNS.items() if n not in whole.column_names}
         for name, kind in missing.items():
-            self._episodes = self._episodes.append_column(name, pa.nulls(self.num_episodes, kind))
-        chunk = self._episodes["meta/episodes/chunk_index"].to_numpy()
-        file = self._episodes["meta/episodes/file_index"].to_numpy()
+            whole = whole.append_column(name, pa.nulls(whole.num_rows, kind))
+        chunk = whole["meta/episodes/chunk_index"].to_numpy()
+        file = whole["meta/episodes/file_index"].to_numpy()
         new = self.root / ".journal" / "episodes"
         durable.remove_tree(new)
         for c, f in sorted(set(zip(chunk.tolist(), file.tolist()))):
-            part = self._episodes.filter(pa.array((chunk == c) & (file == f)))
+            part = whole.filter(pa.array((chunk == c) & (file == f)))
             path = new / Path(_path(schema.EPISODES_PATH, (c, f))).relative_to("meta/episodes")
             durable.write_bytes(path, tables.parquet_bytes(part))
         durable.exchange(new, self.root / "meta" / "episodes")
         durable.remove_tree(new)
+        self._episodes, self._row_schema = tables.read_episodes(self.root), whole.schema
 
     def _publish(self, journal: Journal | None = None) -> None:
         """Bring `stats.json` and `info.json` up to the episode table."""
         if self._running is None:
-            self._running = RunningStats.of(self.root, self.info, self._episodes)
+            self._running = RunningStats.of(
+                self.root, self.info, tables.read_episodes(self.root, with_stats=True)
+            )
         durable.write_json(self.root / tables.STATS, stats.to_json(self._running.stats()), self._temporary)
         for camera in schema.video_keys(self.info["features"]):
             feature = self.info["features"][camera]
@@ -373,7 +381,9 @@ class DatasetWriter:
         if self.num_episodes > total:
             self._publish()
         elif self.num_episodes:
-            self._running = RunningStats.of(self.root, self.info, self._episodes)
+            self._running = RunningStats.of(
+                self.root, self.info, tables.read_episodes(self.root, with_stats=True)
+            )
         self._intent.unlink(missing_ok=True)
 
 

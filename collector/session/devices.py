@@ -152,7 +152,9 @@ def connect(device: Any, what: str, tries: int = _CONNECT_TRIES) -> None:
         flags = "teleop" if what == "teleoperator" else "robot"
         config = device.config
         given = " ".join(
-            f"--{flags}.{name}={value}" for name in ("type", "port", "id") if (value := getattr(config, name, None))
+            f"--{flags}.{name}={value}"
+            for name in ("type", "port", "id")
+            if (value := getattr(config, name, None))
         )
         raise DeviceError(
             f"{what} '{device}' is not calibrated, or its motors hold another calibration than its file: run "

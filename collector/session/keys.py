@@ -41,9 +41,56 @@ _EVENTS = {
 }
 
 
+class KeyReader:
+    """Turns the keys of a terminal into events; digits before a key name an episode.
+
+    Attributes:
+        tells_releases: Whether the terminal was asked to tell when keys are let go, and can.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self.tells_releases = False
+        self._descriptor = descriptor
+        self._stream = KeyStream()
+        self._digits = ""
+
+    def fileno(self) -> int:
+        """Return the terminal's descriptor, so that it can be waited for."""
+        return self._descriptor
+
+    def ask_for_releases(self) -> None:
+        """Ask the terminal to tell when keys are let go, as far as it can: somebody flies by them."""
+        os.write(self._descriptor, QUERY)
+
+    def read(self) -> tuple[list[tuple[Event, int | None]], bytes]:
+        """Return what was pressed: events, each with the episode typed before it, and all bytes as they came."""
+        data = os.read(self._descriptor, 256)
+        keys = self._stream.feed(data)
+        # Over a slow line the rest of an arrow key comes a little later, and must not be taken for Esc.
+        while data.endswith((b"\x1b", b"\x1b[", b"\x1bO")):
+            if not select.select([self._descriptor], [], [], _ESCAPE_S)[0]:
+                keys += self._stream.flush()
+                break
+            more = os.read(self._descriptor, 256)
+            data += more
+            keys += self._stream.feed(more)
+        events = []
+        for key in keys:
+            if key is SPEAKS:
+                self.tells_releases = True
+                os.write(self._descriptor, ENABLE)
+            elif key.kind == PRESS and key.name.isdigit():
+                self._digits += key.name
+            elif key.kind == PRESS:
+                digits, self._digits = self._digits, ""
+                if key.name in _EVENTS:
+                    events.append((_EVENTS[key.name], int(digits) if digits else None))
+        return events, data
+
+
 @contextlib.contextmanager
-def terminal_keys() -> Iterator[int | None]:
-    """Give the descriptor on which single keys arrive, or None where standard input is no terminal.
+def terminal_keys() -> Iterator[KeyReader | None]:
+    """Give the reader of the terminal's single keys, or None where standard input is no terminal.
 
     The terminal's settings are restored on leaving. Windows consoles are not read here: there the flight
     ends by its time, its pilot or Ctrl-C.
@@ -63,47 +110,12 @@ def terminal_keys() -> Iterator[int | None]:
         yield None
         return
     before = termios.tcgetattr(descriptor)
+    reader = KeyReader(descriptor)
     try:
         tty.setcbreak(descriptor)
-        yield descriptor
+        yield reader
     finally:
-        with contextlib.suppress(OSError):  # a terminal that is gone
-            os.write(descriptor, RESTORE)
+        if reader.tells_releases:
+            with contextlib.suppress(OSError):  # a terminal that is gone
+                os.write(descriptor, RESTORE)
         termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
-
-
-class KeyReader:
-    """Turns the keys of a terminal into events; digits before a key name an episode."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-        self._stream = KeyStream()
-        self._digits = ""
-
-    def tell_releases(self) -> None:
-        """Ask the terminal to tell when keys are let go, as far as it can: somebody flies by them."""
-        os.write(self._descriptor, QUERY)
-
-    def read(self) -> tuple[list[tuple[Event, int | None]], bytes]:
-        """Return what was pressed: events, each with the episode typed before it, and all bytes as they came."""
-        data = os.read(self._descriptor, 256)
-        keys = self._stream.feed(data)
-        # Over a slow line the rest of an arrow key comes a little later, and must not be taken for Esc.
-        while data.endswith((b"\x1b", b"\x1b[", b"\x1bO")):
-            if not select.select([self._descriptor], [], [], _ESCAPE_S)[0]:
-                keys += self._stream.flush()
-                break
-            more = os.read(self._descriptor, 256)
-            data += more
-            keys += self._stream.feed(more)
-        events = []
-        for key in keys:
-            if key is SPEAKS:
-                os.write(self._descriptor, ENABLE)
-            elif key.kind == PRESS and key.name.isdigit():
-                self._digits += key.name
-            elif key.kind == PRESS:
-                digits, self._digits = self._digits, ""
-                if key.name in _EVENTS:
-                    events.append((_EVENTS[key.name], int(digits) if digits else None))
-        return events, data

@@ -66,7 +66,7 @@ class _Screen:
         for end in ends:
             end.close()
         self.config: dict[str, Any] = {"display": "log", "json": False}
-        self.key_reader: keys.KeyReader | None = None
+        self.keyboard: keys.KeyReader | None = None
         self.flying: dict[str, Any] = {}
         self.errors: list[dict[str, Any]] = []
         self.saved: list[dict[str, Any]] = []
@@ -84,11 +84,11 @@ class _Screen:
                 signal.signal(getattr(signal, name), self._on_signal)
         pipes = self.pipes
         with keys.terminal_keys() as keyboard:
-            self.key_reader = key_reader = None if keyboard is None else keys.KeyReader(keyboard)
+            self.keyboard = keyboard
             while pipes:
-                for ready in wait(pipes if keyboard is None else [*pipes, keyboard]):
-                    if ready is keyboard and key_reader is not None:
-                        events, typed = key_reader.read()
+                for ready in wait([*pipes, *([] if keyboard is None else [keyboard])]):  # type: ignore[list-item]
+                    if isinstance(ready, keys.KeyReader):
+                        events, typed = ready.read()
                         for event, episode in events:
                             self._command(event, episode)
                         if self.config.get("feed"):
@@ -134,8 +134,8 @@ class _Screen:
 
     def _on_feed(self, message: dict[str, Any]) -> None:
         self.config["feed"] = True
-        if self.key_reader is not None:
-            self.key_reader.tell_releases()
+        if self.keyboard is not None:
+            self.keyboard.ask_for_releases()
 
     def _on_recovered(self, message: dict[str, Any]) -> None:
         self._say(

@@ -13,7 +13,7 @@ from flown import FEATURES, FPS, H264, fly, psnr, write_journal
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from collector.dataset import schema
+from collector.dataset import schema, tables
 from collector.dataset.journal import JournalWriter, list_journals, read_journal
 from collector.dataset.writer import DatasetWriter
 from collector.errors import DataError
@@ -71,7 +71,7 @@ def test_a_cut_flight_becomes_an_episode(folder, tmp_path):
     n_frames = read_journal(cut).n_frames
     assert 5 < n_frames < len(FLIGHT)
     assert list_journals(root) == [cut] and writer.save(cut) == 0
-    row = writer._episodes.to_pylist()[0]
+    row = tables.read_episodes(root, with_stats=True).to_pylist()[0]
     assert row["length"] == n_frames and row["interrupted"] is True
     assert row[f"stats/{CAMERAS[0]}/count"] == [n_frames]
 

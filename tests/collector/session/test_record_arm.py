@@ -1,14 +1,10 @@
 """Real arm classes in the simulator's place: lerobot's SO-101 follower and leader, on simulated servos."""
 
-import os
-import pty
-import select
-import subprocess
-import sys
 import time
 
 import numpy as np
 import pytest
+from rigs.terminal import Terminal
 from servo_bus import JOINTS, ServoBus
 
 from collector.dataset.reader import Dataset
@@ -66,53 +62,80 @@ def test_a_lerobot_record_command_line_flies_the_follower_by_the_leader(rig, dem
     assert (np.diff(clock_s) > 0).all()
 
 
-def test_keys_of_a_terminal_end_flights_and_the_session(rig, command_env, tmp_path):
-    _, _, flags = rig
+@pytest.fixture
+def terminal(command_env):
+    """Run `demodeck ...` in a terminal."""
+    opened = []
+
+    def run(*args):
+        opened.append(Terminal(args, command_env))
+        return opened[-1]
+
+    yield run
+    for one in opened:
+        one.close()
+
+
+def fly(follower, ticks=20):
+    """Wait until the follower was sent so many more goals."""
+    before, deadline = follower.goals(), time.monotonic() + 60
+    while follower.goals() < before + ticks:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_keys_of_a_terminal_end_flights_and_the_session(rig, terminal, tmp_path):
+    _, follower, flags = rig
     flags |= {"dataset.num_episodes": 5, "dataset.episode_time_s": 60, "dataset.reset_time_s": 60}
-    master, slave = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, os.path.abspath("demodeck.py"), *command(flags)],  # noqa: PTH100
-        env=command_env, stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
-        preexec_fn=lambda: __import__("fcntl").ioctl(0, __import__("termios").TIOCSCTTY, 0),
-    )  # fmt: skip
-    os.close(slave)
-    screen = ""
+    session = terminal(*command(flags))
+    session.wait_for("keys: right")
+    fly(follower)
+    session.type(b"\x1b[C")
+    session.wait_for("put the scene back")
+    session.type(b"\x1b[D")
+    session.wait_for("'discard' refused: no flight is running")
+    session.type(b"\x1b[C")
+    fly(follower)
+    session.type(b"\x1b[D")
+    session.wait_for("thrown away")
+    session.wait_for("put the scene back")
+    fly(follower, 3)
+    session.type(b"\x1b[C")
+    fly(follower)
+    session.type(b"-")
+    session.wait_for("episode 1 saved.*no success")
+    session.type(b"q")
+    session.wait_for("2 flights")
+    assert session.process.wait(20) == 0
+    dataset = Dataset.open(tmp_path / "set")
+    assert dataset.episodes["success"].to_pylist() == [None, False]
 
-    def read_until(words, timeout_s=40):
-        nonlocal screen
-        deadline = time.monotonic() + timeout_s
-        while words not in screen:
-            assert time.monotonic() < deadline, screen
-            if select.select([master], [], [], 0.1)[0]:
-                try:
-                    screen += os.read(master, 4096).decode()
-                except OSError:
-                    break
-        assert words in screen, screen
-        screen = screen.partition(words)[2]
 
-    try:
-        read_until("keys: right")
-        time.sleep(0.5)
-        os.write(master, b"\x1b[C")
-        read_until("put the scene back")
-        os.write(master, b"\x1b[D")
-        read_until("'discard' refused: no flight is running")
-        os.write(master, b"\x1b[C")
-        time.sleep(0.5)
-        os.write(master, b"\x1b[D")
-        read_until("thrown away")
-        os.write(master, b"n")
-        time.sleep(0.5)
-        os.write(master, b"q")
-        read_until("2 flights")
-        assert process.wait(20) == 0
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.wait()
-        os.close(master)
-    assert Dataset.open(tmp_path / "set").num_episodes == 2
+def test_the_emergency_stop_holds_the_robot_until_it_is_freed(rig, terminal, tmp_path):
+    leader, follower, flags = rig
+    flags |= {"dataset.num_episodes": 1, "dataset.episode_time_s": 60, "dataset.reset_time_s": 0}
+    session = terminal(*command(flags))
+    session.wait_for("keys: right")
+    fly(follower)
+    session.type(b" ")
+    session.wait_for("HALTED")
+    time.sleep(0.2)
+    halted = follower.goals()
+    leader.turn(1, 2900)
+    session.type(b"+")
+    session.wait_for("'succeed' refused: the robot is halted")
+    assert follower.goals() == halted, "nothing is asked of it, whatever the leader does"
+    session.type(b"\x1b[C")
+    session.wait_for("paused")
+    session.type(b"\x1b[C")
+    session.wait_for("goes slowly to where the leader stands")
+    fly(follower, 90)
+    session.type(b"+")
+    session.wait_for("2 flights")
+    assert session.process.wait(20) == 0
+    dataset = Dataset.open(tmp_path / "set")
+    assert dataset.episodes["interrupted"].to_pylist() == [True, False]
+    assert dataset.episodes["success"].to_pylist() == [None, True]
 
 
 def test_an_arm_that_is_not_there_says_so(rig, demodeck, tmp_path):

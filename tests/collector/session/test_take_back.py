@@ -1,57 +1,13 @@
 """A pilot's second thoughts and a failing camera, in a terminal, on an arm that lerobot knows nothing about."""
 
 import json
-import os
-import pty
-import re
-import select
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import numpy as np
+from rigs.commands import PROJECT
+from rigs.terminal import Terminal
 
 from collector.dataset.reader import Dataset
 from collector.dataset.rewrite import TAKEN_BACK, TAKEN_BACK_LIST
-
-PROJECT = Path(__file__).parents[3]
-
-
-class Terminal:
-    """A command in a terminal: what it shows is waited for, keys are typed."""
-
-    def __init__(self, command, env):
-        self.master, slave = pty.openpty()
-        self.process = subprocess.Popen(
-            [sys.executable, PROJECT / "demodeck.py", *command], env=env, stdin=slave, stdout=slave, stderr=slave,
-            start_new_session=True,
-            preexec_fn=lambda: __import__("fcntl").ioctl(0, __import__("termios").TIOCSCTTY, 0),
-        )  # fmt: skip
-        os.close(slave)
-        self.screen = ""
-
-    def wait_for(self, pattern, timeout_s=90):
-        """Wait until a line matches, and forget what came before it; return the match."""
-        deadline = time.monotonic() + timeout_s
-        while not (found := re.search(pattern, self.screen)):
-            assert time.monotonic() < deadline, f"{pattern!r} never came: {self.screen}"
-            if select.select([self.master], [], [], 0.1)[0]:
-                try:
-                    self.screen += os.read(self.master, 4096).decode()
-                except OSError:
-                    raise AssertionError(f"ended without {pattern!r}: {self.screen}") from None
-        self.screen = self.screen[found.end() :]
-        return found
-
-    def type(self, keys):
-        os.write(self.master, keys)
-
-    def close(self):
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
-        os.close(self.master)
 
 
 def test_take_back_and_bring_back_while_a_camera_freezes(command_env, tmp_path):

@@ -1,10 +1,12 @@
-"""The motor buses of lerobot's arms: where they are, and how to make them forget late replies."""
+"""The motor buses of lerobot's arms: where they are, how to wait for them, and how to make them forget late replies."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
 from typing import Any
+
+_SLICE_S = 0.002  # of sleep at most; a reply ends it at once
 
 
 def buses(device: Any) -> Iterator[tuple[Any, str]]:
@@ -14,6 +16,16 @@ def buses(device: Any) -> Iterator[tuple[Any, str]]:
         bus = getattr(part, "bus", None)
         if hasattr(bus, "motors") and hasattr(bus, "read"):
             yield bus, f"{side}_" if side else ""
+
+
+def wait_asleep(device: Any) -> None:
+    """Let a connected device's buses sleep until a reply comes.
+
+    The servo makers' libraries ask the port again and again, which in real time keeps the kernel from delivering it.
+    """
+    for bus, _ in buses(device):
+        with contextlib.suppress(Exception):
+            bus.port_handler.ser.timeout = _SLICE_S
 
 
 def drain(device: Any) -> None:

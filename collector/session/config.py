@@ -79,6 +79,8 @@ class FlightFlags:
 
     robot: RobotConfig
     teleop: TeleoperatorConfig | None = None
+    # By what a person takes over while a program flies (o in a terminal): a leader arm mirrors the robot until then
+    takeover: TeleoperatorConfig | None = None
     seed: int = 0  # episode i of the dataset is flown with seed + i, where robot or pilot take seeds
     safety: SafetyFlags = field(default_factory=SafetyFlags)
     reconnect_time_s: float = 60  # how long a device that is gone is waited for; 0 ends the session at once

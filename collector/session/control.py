@@ -74,7 +74,7 @@ class _Session:
         self.screen = screen
         ignored = [flag for flag in ("display_data",) if getattr(config, flag)]
         self._tell("config", display=config.display, json=config.json, ignored=ignored, **told)
-        self.rig = Rig(config.robot, config.teleop, config.safety, fps)
+        self.rig = Rig(config.robot, config.teleop, config.safety, fps, config.takeover)
         if hasattr(self.rig.pilot, "feed"):
             self._tell("feed")
         self.helm = Helm(screen, self._tell)

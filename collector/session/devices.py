@@ -8,6 +8,7 @@ import pkgutil
 from typing import Any
 
 from collector.errors import DeviceError, UsageError
+from collector.session.bus import wait_asleep
 from collector.session.safety import close_parts
 
 _OURS = {
@@ -54,9 +55,11 @@ def register_devices(args: list[str]) -> list[str]:
             ) from error
     for kind, modules in _OURS.items():
         # A config file may name any device, so without a flag everything is registered.
-        name = next((a.partition("=")[2] for a in kept if a.startswith(f"--{kind}.type=")), None)
-        if name in modules:
-            importlib.import_module(modules[name])
+        flags = tuple(f"--{part}.type=" for part in (kind, *(["takeover"] if kind == "teleop" else [])))
+        names = {arg.partition("=")[2] for arg in kept if arg.startswith(flags)}
+        if names and names <= modules.keys():
+            for name in names:
+                importlib.import_module(modules[name])
         else:
             for module in modules.values():
                 importlib.import_module(module)
@@ -160,3 +163,4 @@ def connect(device: Any, what: str, tries: int = _CONNECT_TRIES) -> None:
             f"{what} '{device}' is not calibrated, or its motors hold another calibration than its file: run "
             f"'lerobot-calibrate {given}' first"
         )
+    wait_asleep(device)

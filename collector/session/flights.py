@@ -11,7 +11,7 @@ from typing import Any
 from collector.errors import DemodeckError, DeviceError
 from collector.session.fly import DeviceGoneError, FlightResult, Sink, fly
 from collector.session.helm import Helm
-from collector.session.realtime import undisturbed
+from collector.session.realtime import ordinary, undisturbed
 from collector.session.rig import Rig
 from collector.session.squeeze import DoubleSqueeze
 from collector.session.state import Event, State
@@ -49,7 +49,7 @@ class Flights:
         self._interactive = interactive or hasattr(rig.pilot, "session_events") or squeeze
         self._squeeze = DoubleSqueeze() if squeeze else None
         helm.rig = rig
-        helm.handlers[Event.CLUTCH] = self._clutch
+        helm.handlers |= {Event.CLUTCH: self._clutch, Event.TAKE_OVER: self._take_over}
         if self._squeeze is not None:
             helm.gestures = self._squeeze.events
 
@@ -158,7 +158,8 @@ class Flights:
         while self.helm.state is State.WAITING:
             if time.monotonic() >= next_try:
                 try:
-                    self.rig.rebuild(gone.what)
+                    with contextlib.nullcontext() if self.rig.lock_step else ordinary():
+                        self.rig.rebuild(gone.what)
                     self.helm.take(Event.BACK)
                     self._tell("back", what=gone.what)
                     return
@@ -188,3 +189,20 @@ class Flights:
     def _clutch(self, event: Event, content: dict[str, Any]) -> None:
         self.rig.guard.clutched = not self.rig.guard.clutched
         self._tell("clutch", held=self.rig.guard.clutched)
+
+    def _take_over(self, event: Event, content: dict[str, Any]) -> None:
+        if not hasattr(self.rig.pilot, "take_over"):
+            self.helm.refuse(
+                event,
+                "nobody can take over: give the person an arm or a pad by --takeover.type=so101_leader (pad, ...)",
+            )
+            return
+        try:
+            person = self.rig.pilot.take_over()
+        except Exception as error:
+            why = " ".join(str(error).split())
+            raise DeviceGoneError(
+                f"the leader cannot be switched: {why}: check its cable and power", "teleoperator"
+            ) from error
+        self.rig.guard.ease()
+        self._tell("took_over", person=person)

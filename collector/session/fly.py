@@ -182,7 +182,7 @@ def fly(
             environment_state = None if task is None else task.environment_state()
             if observes:
                 extra = {} if environment_state is None else {"environment_state": environment_state}
-                pilot.observe({**observation, **extra})
+                _ask(pilot, partial(pilot.observe, {**observation, **extra}), result)
             asked = _ask(pilot, pilot.get_action, result)
             clock_s["action"] = pacer.now_s()
             if guard is not None:

@@ -13,6 +13,7 @@ from collector.session.state import Event
 
 _HELP_ALWAYS = (
     "      SPACE IS THE EMERGENCY STOP, c holds the robot while the leader is moved, p pauses,\n"
+    "      o takes over from a policy, or hands back (--takeover.type),\n"
     "      q or Esc ends the session"
 )
 HELP = (
@@ -29,6 +30,7 @@ _EVENTS = {
     "-": Event.MISS,
     "p": Event.PAUSE,
     "c": Event.CLUTCH,
+    "o": Event.TAKE_OVER,
     "right": Event.END,
     "n": Event.END,
     "enter": Event.END,

@@ -180,6 +180,9 @@ class _Screen:
             "the robot is held: c lets it follow again" if message["held"] else "the robot follows again"
         )
 
+    def _on_took_over(self, message: dict[str, Any]) -> None:
+        self._say("you fly (o hands back)" if message["person"] else "the pilot flies again (o takes over)")
+
     def _on_motor(self, message: dict[str, Any]) -> None:
         self._alarm(message["words"])
 

@@ -56,6 +56,16 @@ def prompt() -> Iterator[None]:
         _unschedule()
 
 
+@contextlib.contextmanager
+def ordinary() -> Iterator[None]:
+    """Within `undisturbed`, run this thread as any other for a while: connecting a device spins and waits."""
+    _unschedule()
+    try:
+        yield
+    finally:
+        _schedule(_CONTROL)
+
+
 def collect_garbage() -> None:
     """Do between two flights what `undisturbed` forbids in them."""
     gc.collect(0)

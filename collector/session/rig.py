@@ -13,6 +13,7 @@ from collector.session.guard import Guard, SafetyFlags
 from collector.session.motors import MotorWatch
 from collector.session.safety import hold, release
 from collector.teleoperators.protocols import Fitting
+from collector.teleoperators.takeover import Takeover
 
 _TORQUE_FLAG = "disable_torque_on_disconnect"  # of lerobot's arms
 _CONTINUES_S = 0.25  # a robot that was commanded so lately still stands where the pilot wants it
@@ -20,6 +21,13 @@ _CONTINUES_S = 0.25  # a robot that was commanded so lately still stands where t
 
 class Rig:
     """A robot and its pilot.
+
+    Args:
+        robot: Config of the lerobot `Robot`.
+        teleop: Config of the lerobot `Teleoperator`.
+        safety: Limits.
+        fps: Control rate [Hz].
+        takeover: Config of the teleoperator by which a person takes over; None: nobody can.
 
     Attributes:
         robot: The lerobot `Robot`.
@@ -35,8 +43,11 @@ class Rig:
         UsageError: If the safety flags do not fit the robot.
     """
 
-    def __init__(self, robot: Any, teleop: Any, safety: SafetyFlags, fps: float) -> None:
-        self._robot_config, self._teleop_config, self._safety, self._fps = robot, teleop, safety, fps
+    def __init__(
+        self, robot: Any, teleop: Any, safety: SafetyFlags, fps: float, takeover: Any = None
+    ) -> None:
+        self._robot_config, self._teleop_config, self._takeover_config = robot, teleop, takeover
+        self._safety, self._fps = safety, fps
         self.robot = make_robot(robot)
         self.pilot = self._make_pilot()
         self.simulated = isinstance(self.robot, Simulated)
@@ -131,6 +142,8 @@ class Rig:
 
     def _make_pilot(self) -> Any:
         pilot = make_pilot(self._teleop_config)
+        if self._takeover_config is not None:
+            pilot = Takeover(pilot, make_pilot(self._takeover_config))
         if isinstance(pilot, Fitting):
             pilot.fit_to(self.robot)
         check_pilot_fits(self.robot, pilot)

@@ -35,6 +35,7 @@ class Event(Enum):
     BRING_BACK = "bring_back"  # one that was taken back shall be kept after all
     PAUSE = "pause"  # end the flight and save it, if one runs; no other begins until `END`
     CLUTCH = "clutch"  # hold the robot while the leader is moved, or let it follow again
+    TAKE_OVER = "take_over"  # let the person fly instead of a program, or hand back
     HALT = "halt"  # emergency stop
     GONE = "gone"  # a device does not answer any more
     BACK = "back"  # it answers again
@@ -62,6 +63,7 @@ _TABLE: dict[State, dict[Event, State | str]] = {
         Event.TAKE_BACK: State.READY,
         Event.BRING_BACK: State.READY,
         Event.CLUTCH: State.READY,
+        Event.TAKE_OVER: State.READY,
         Event.PAUSE: State.PAUSED,
         Event.HALT: State.HALTED,
         Event.GONE: State.WAITING,
@@ -80,6 +82,7 @@ _TABLE: dict[State, dict[Event, State | str]] = {
         Event.TAKE_BACK: State.RECORDING,
         Event.BRING_BACK: State.RECORDING,
         Event.CLUTCH: State.RECORDING,
+        Event.TAKE_OVER: State.RECORDING,
         Event.PAUSE: State.PAUSED,
         Event.HALT: State.HALTED,
         Event.GONE: State.WAITING,
@@ -98,6 +101,7 @@ _TABLE: dict[State, dict[Event, State | str]] = {
         Event.TAKE_BACK: State.PAUSED,
         Event.BRING_BACK: State.PAUSED,
         Event.CLUTCH: State.PAUSED,
+        Event.TAKE_OVER: State.PAUSED,
         Event.PAUSE: State.READY,
         Event.HALT: State.HALTED,
         Event.GONE: State.WAITING,
@@ -116,6 +120,7 @@ _TABLE: dict[State, dict[Event, State | str]] = {
         Event.TAKE_BACK: State.HALTED,
         Event.BRING_BACK: State.HALTED,
         Event.CLUTCH: "the robot is halted; 'end' frees it",
+        Event.TAKE_OVER: "the robot is halted; 'end' frees it",
         Event.PAUSE: "the robot is halted; 'end' frees it",
         Event.HALT: State.HALTED,
         Event.GONE: State.WAITING,
@@ -134,6 +139,7 @@ _TABLE: dict[State, dict[Event, State | str]] = {
         Event.TAKE_BACK: State.WAITING,
         Event.BRING_BACK: State.WAITING,
         Event.CLUTCH: "a device is gone; plug it in again",
+        Event.TAKE_OVER: "a device is gone; plug it in again",
         Event.PAUSE: "a device is gone; plug it in again",
         Event.HALT: "a device is gone; the robot is held already",
         Event.GONE: State.WAITING,
@@ -152,6 +158,7 @@ _TABLE: dict[State, dict[Event, State | str]] = {
         Event.TAKE_BACK: "the session is ending",
         Event.BRING_BACK: "the session is ending",
         Event.CLUTCH: "the session is ending",
+        Event.TAKE_OVER: "the session is ending",
         Event.PAUSE: "the session is ending",
         Event.HALT: "the session is ending; the robot is being held",
         Event.GONE: State.STOPPING,
@@ -170,6 +177,7 @@ _TABLE: dict[State, dict[Event, State | str]] = {
         Event.TAKE_BACK: "the session has failed; 'demodeck label' marks a saved flight",
         Event.BRING_BACK: "the session has failed; 'demodeck label' marks a saved flight",
         Event.CLUTCH: "the session has failed; start it again",
+        Event.TAKE_OVER: "the session has failed; start it again",
         Event.PAUSE: "the session has failed; start it again",
         Event.HALT: "the session has failed; the robot is held already",
         Event.GONE: State.FAULT,

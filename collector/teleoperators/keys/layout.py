@@ -13,7 +13,7 @@ from collector.teleoperators.motion.wish import EE_AXES, PLANE_AXES
 
 DEFAULT = Path(__file__).parent / "default.toml"
 # What the session's screen does with keys; see collector.session.keys.
-TAKEN = (*"nrubpcq+-", "space", "escape", "enter", "left", "right", *"0123456789")
+TAKEN = (*"nrubpcoq+-", "space", "escape", "enter", "left", "right", *"0123456789")
 _NAMED = ("tab", "backspace", "up", "down")
 _MODES = {"ee": EE_AXES, "joint": tuple(f"joint{n}" for n in range(1, 17)), "plane": PLANE_AXES}
 _TABLES = {"gears": ("speeds", "first", "keys"), "gripper": ("rate", "keys"), "stop": ("key",), **_MODES}

@@ -29,11 +29,16 @@ def wait_asleep(device: Any) -> None:
 
 
 def drain(device: Any) -> None:
-    """Throw away what waits on a device's buses before it is asked something.
+    """Throw away what waits on a device's buses before it is asked something; see `empty`."""
+    for bus, _ in buses(device):
+        empty(bus)
+
+
+def empty(bus: Any) -> None:
+    """Throw away what has arrived on a bus.
 
     A bus answers nothing unasked, so that can only be a reply that came too late; lerobot would take it for the answer
     to its next question, and one motor's position for another's temperature.
     """
-    for bus, _ in buses(device):
-        with contextlib.suppress(Exception):
-            bus.port_handler.ser.reset_input_buffer()
+    with contextlib.suppress(Exception):
+        bus.port_handler.ser.reset_input_buffer()

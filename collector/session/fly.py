@@ -241,7 +241,8 @@ def _ask(device: Any, call: Callable[[], Any], result: FlightResult) -> Any:
             # lerobot's errors for a device that was never connected, or is gone, are no lost packets.
             gone = type(error).__name__ in ("DeviceNotConnectedError", "DeviceAlreadyConnectedError")
             deadline = time.perf_counter() + _PATIENCE_S if deadline is None else deadline
-            lost = isinstance(error, (ConnectionError, TimeoutError)) and not gone
+            # The Feetech library trips over half a reply with an IndexError.
+            lost = isinstance(error, (ConnectionError, TimeoutError, IndexError)) and not gone
             if not lost or time.perf_counter() >= deadline:
                 kind = "robot" if hasattr(device, "send_action") else "teleoperator"
                 reason = " ".join(str(error).split()) or type(error).__name__

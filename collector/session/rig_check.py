@@ -15,6 +15,7 @@ import numpy as np
 
 from collector.errors import DemodeckError
 from collector.robots.protocols import Simulated
+from collector.session.bus import empty
 from collector.session.config import DatasetFlags, RecordConfig
 from collector.session.doctor import Finding
 from collector.session.fly import is_lock_step
@@ -25,7 +26,6 @@ from collector.session.rig_check_motors import (
     check_health,
     check_servos,
     counted,
-    empty,
     open_bus,
     words_of,
 )

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from collector.session.bus import empty
 from collector.session.doctor import Finding
 from collector.session.inventory.rights import trouble
 
@@ -104,7 +105,10 @@ def check_servos(what: str, arm: Any) -> Finding:
 def _ping(bus: Any, servo: int) -> tuple[int | None, str]:
     """Return (model number, alarm) of a servo; None where it does not answer."""
     for _ in range(1 + TRIES):
-        number, result, error = bus.packet_handler.ping(bus.port_handler, servo)
+        try:
+            number, result, error = bus.packet_handler.ping(bus.port_handler, servo)
+        except IndexError:  # the maker's library trips over half a reply
+            result = -1
         if result == 0:
             return number, words_of(Exception(bus.packet_handler.getRxPacketError(error))) if error else ""
         empty(bus)
@@ -118,12 +122,6 @@ def _others(bus: Any) -> list[int]:
         found = bus.broadcast_ping() or {}
     empty(bus)
     return sorted(set(found) - {motor.id for motor in bus.motors.values()})
-
-
-def empty(bus: Any) -> None:
-    """Forget what came late, or it would answer the next question: lerobot's bus does not."""
-    with contextlib.suppress(Exception):
-        bus.port_handler.ser.reset_input_buffer()
 
 
 @contextlib.contextmanager

@@ -293,6 +293,7 @@ class _RecordSession(_Session):
             if interrupted:
                 self.partial.add(self.first + self.saved)
             self.saved += 1
+            self.helm.cue("saved")
 
     def _reset_phase(self) -> None:
         """Let the person put the scene back, flying without recording."""

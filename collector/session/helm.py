@@ -47,6 +47,9 @@ class Helm:
 
     def mark(self) -> None:
         """Something new begins for the person (a flight, a reset): what was pressed before is refused from now on."""
+        self._collect()
+        for _, content in self._waiting:
+            content.setdefault("at", -1.0)
         self._marked_s = time.monotonic()
 
     def poll(self) -> Event | None:

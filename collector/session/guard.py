@@ -31,7 +31,7 @@ class SafetyFlags:
     workspace_m: list[float] | None = None
     # The robot is held where the pilot's input is older than this [s]
     stale_s: float = 0.5
-    # How fast the robot goes to where a leader arm stands, at the start and after every hold [units/s]; 0: leaps
+    # How fast the robot comes nearer to where the leader arm stands, at the start and after a hold [units/s]; 0: leaps
     align_speed: float = 60.0
     # Pose to go to before the robot is let go, such as '{shoulder_lift: -100, elbow_flex: 95}', and how fast
     rest: dict[str, float] = field(default_factory=dict)
@@ -131,7 +131,7 @@ class Guard:
         Raises:
             DeviceError: If a value is no finite number.
         """
-        self.asked, self.measured = asked, dict(measured)
+        asked_before, self.asked, self.measured = self.asked or asked, asked, dict(measured)
         for name in self._names:
             if name in asked and not math.isfinite(asked[name]):
                 raise DeviceError(
@@ -148,7 +148,7 @@ class Guard:
             return goal
         self._change(goal, "limits", self._within_limits(goal))
         if self._easing:
-            near = self._towards(goal, before, self._flags.align_speed * self._period_s)
+            near = self._nearer(goal, before, asked_before)
             self._easing = near != goal
             self._change(goal, "eased", near)
         for flag, scale in (("max_speed", self._period_s), ("max_step", 1.0)):
@@ -173,6 +173,23 @@ class Guard:
             name: min(max(goal[name], low), high)
             for name, (low, high) in self._limits.items()
             if name in goal
+        }
+
+    def _nearer(
+        self, goal: dict[str, Any], before: dict[str, float], asked_before: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Return a step from `before` to the goal at `align_speed`, and as much faster as the pilot moves away from it.
+
+        Without the latter a robot would never catch up with a hand that keeps moving.
+        """
+        step = self._flags.align_speed * self._period_s
+        steps = {}
+        for name, value in before.items():
+            away = (goal[name] - asked_before.get(name, goal[name])) * (1 if goal[name] > value else -1)
+            steps[name] = step + max(away, 0.0)
+        return goal | {
+            name: min(max(goal[name], value - steps[name]), value + steps[name])
+            for name, value in before.items()
         }
 
     def _towards(self, goal: dict[str, Any], before: dict[str, float], step: float) -> dict[str, Any]:

@@ -27,18 +27,29 @@ def test_an_eased_robot_never_leaps_and_arrives(start, asked):
     guard = Guard(SafetyFlags(align_speed=60), NAMES, FPS)
     guard.ease()
     step = 60 / FPS
-    before = start
+    before, asked_before = start, asked[0]
     for goal in [*asked, *[asked[-1]] * math.ceil(360 / step)]:
         easing = not guard.aligned
         command = guard.command(goal, start)
-        if easing:
-            assert all(abs(command[n] - before[n]) <= step + 1e-9 for n in NAMES)
-        else:
-            assert command == goal
-        before = command
+        for name in NAMES:
+            own = abs(goal[name] - asked_before[name])  # the pilot's own motion
+            assert not easing or abs(command[name] - before[name]) <= step + own + 1e-9
+            assert not easing or abs(goal[name] - command[name]) <= abs(goal[name] - before[name]) + 1e-9
+        assert easing or command == goal
+        before, asked_before = command, goal
     assert guard.aligned
     assert before == asked[-1]
     assert guard.changed.keys() <= {"eased"}
+
+
+@given(st.floats(-90, 90), st.floats(1, 2000))
+def test_an_eased_robot_catches_up_with_a_hand_that_keeps_moving(start, speed):
+    guard = Guard(SafetyFlags(align_speed=60), ["a.pos"], FPS)
+    guard.ease()
+    measured = {"a.pos": start}
+    for tick in range(math.ceil(400 / (60 / FPS))):
+        guard.command({"a.pos": 90 * math.sin(speed / 90 * tick / FPS)}, measured)
+    assert guard.aligned
 
 
 @given(poses, st.lists(poses, min_size=1, max_size=30), st.floats(0.1, 20), st.floats(1, 500))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from collector.errors import UsageError
+from collector.errors import DataError, UsageError
 from collector.flags import PlainParser
 
 if TYPE_CHECKING:
@@ -35,6 +36,48 @@ def main_teleop(args: list[str]) -> int:
     from collector.session.process import run_session
 
     return run_session(args, record=False)
+
+
+# lerobot-replay's flags, in the words of a session that flies a recording.
+_REPLAY_FLAGS = {
+    "--dataset.repo_id": "--teleop.path",
+    "--dataset.root": "--teleop.path",
+    "--dataset.episode": "--teleop.episode",
+    "--dataset.fps": "--fps",
+}
+
+
+def main_replay(args: list[str]) -> int:
+    """`demodeck replay`: fly a recorded episode again; flags as `lerobot-replay`'s."""
+    if "--help" in args or "-h" in args:
+        print(
+            "usage: demodeck replay --robot.type=NAME --dataset.repo_id=NAME --dataset.episode=N\n"
+            "                       (or --dataset.root=FOLDER)\n"
+            "Flies the episode's actions again, at the recording's own rate and behind the safety of any flight; a\n"
+            "simulated robot is brought into the recorded scene first. Every flag of 'demodeck teleop' works too."
+        )
+        return 0
+    given = dict(arg.partition("=")[::2] for arg in args)
+    path = given.get("--dataset.root") or given.get("--dataset.repo_id")
+    if path is None:
+        raise UsageError("which recording? give --dataset.repo_id=NAME or --dataset.root=FOLDER")
+    flags = {_REPLAY_FLAGS.get(flag, flag): value for flag, value in given.items() if flag != "--play_sounds"}
+    flags["--teleop.path"] = path
+    if "--fps" not in flags:
+        from collector.dataset.locate import locate
+        from collector.dataset.tables import read_info
+
+        with contextlib.suppress(
+            DataError
+        ):  # it is on the Hub alone: the pilot fetches it, and checks the rate
+            flags["--fps"] = str(read_info(locate(path))["fps"])
+    from collector.session.process import run_session
+
+    command = [
+        "--teleop.type=replay",
+        *(f"{flag}={value}" if value else flag for flag, value in flags.items()),
+    ]
+    return run_session(command, record=False)
 
 
 def main_recover(args: list[str]) -> int:

@@ -110,11 +110,9 @@ class _TeleopSession(_Session):
                     if self.helm.state is not State.READY:
                         continue
                     self.helm.take(Event.BEGIN)
-                    flown = self.flights.fly(
-                        config.seed if self.rig.simulated else None, None, config.teleop_time_s
-                    )
+                    flown = self.flights.fly(config.seed, None, config.teleop_time_s)
                     self._told(flown)
-                    if flown.reason == "time":
+                    if flown.reason in ("time", "pilot"):
                         break
                     if self.helm.state is State.RECORDING:
                         self.helm.take(Event.END)

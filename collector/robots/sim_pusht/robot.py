@@ -6,24 +6,21 @@ import time
 from typing import Any
 
 import numpy as np
-from lerobot.robots.robot import Robot
 from lerobot.utils.decorators import check_if_already_connected, check_if_not_connected
 
 from collector.errors import DeviceError, MismatchError
 from collector.robots.sim_pusht.config import SimPushTConfig
 from collector.robots.sim_pusht.scene import NOMINAL_STEP_S, PushTScene
 from collector.robots.sim_pusht.task import PushTTask
-from collector.robots.sim_so101.cameras import SimCamera
+from collector.robots.simulated import LONGEST_LEAP_S, SimulatedRobot, check_period
 
 STATE_KEYS = ("agent_x", "agent_y")
 ACTION_KEYS = ("target_x", "target_y")
 # Where a target may lie on either axis [px].
 TARGET_LIMITS_PX = (0.0, 512.0)
-# After a pause (a debugger, a suspended laptop) real time goes on from there instead of leaping over it.
-LONGEST_LEAP_S = 0.5
 
 
-class SimPushT(Robot):
+class SimPushT(SimulatedRobot):
     """PushT in simulation, with names and units of the people's recordings of it.
 
     In lock-step (`realtime=False`) each `send_action` advances physics by one control period and nothing else
@@ -43,10 +40,7 @@ class SimPushT(Robot):
 
     def __init__(self, config: SimPushTConfig) -> None:
         super().__init__(config)
-        self.config = config
-        self.realtime = config.realtime
         self.task = PushTTask()
-        self.cameras = {name: SimCamera(name, config.width, config.height) for name in config.cameras}
         self._scene: PushTScene | None = None
         self._target = (0.0, 0.0)
         self._time_s = self._caught_up_s = 0.0
@@ -54,8 +48,7 @@ class SimPushT(Robot):
 
     @property
     def observation_features(self) -> dict[str, type | tuple[int, ...]]:
-        pictures = {name: (camera.height, camera.width, 3) for name, camera in self.cameras.items()}
-        return {**dict.fromkeys(STATE_KEYS, float), **pictures}
+        return self._features(STATE_KEYS)
 
     @property
     def action_features(self) -> dict[str, type]:
@@ -64,16 +57,6 @@ class SimPushT(Robot):
     @property
     def is_connected(self) -> bool:
         return self._scene is not None
-
-    @property
-    def is_calibrated(self) -> bool:
-        return True
-
-    def calibrate(self) -> None:
-        """Nothing to do: positions are exact."""
-
-    def configure(self) -> None:
-        """Nothing to do: gym-pusht sets its own control."""
 
     @check_if_already_connected
     def connect(self, calibrate: bool = True) -> None:
@@ -105,8 +88,7 @@ class SimPushT(Robot):
         Raises:
             DeviceError: If the period is out of range.
         """
-        if not 0.001 <= dt_s <= 1.0:
-            raise DeviceError(f"sim_pusht cannot be controlled every {dt_s} s: choose 1 to 1000 Hz")
+        check_period(self.name, dt_s)
         # Whole steps near gym-pusht's own: 11.1 ms at 30 Hz, exactly its own at 10, 20, 25 and 50 Hz.
         self._steps = max(1, round(dt_s / NOMINAL_STEP_S))
         self._step_s = dt_s / self._steps

@@ -3,30 +3,11 @@
 from __future__ import annotations
 
 import atexit
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from collector.robots.graphics import choose_backend, import_mujoco, open_context
-
-
-@dataclass
-class SimCamera:
-    """What lerobot and a session ask of a camera that is part of a robot.
-
-    Attributes:
-        name: The camera's name in the model and in the observation.
-        width: Width of its pictures [pixels].
-        height: Height of its pictures [pixels].
-        latest_timestamp: `time.perf_counter()` at which the scene of its latest picture stood [s]; None in
-            lock-step, where pictures are taken at no wall-clock time.
-    """
-
-    name: str
-    width: int
-    height: int
-    latest_timestamp: float | None = None
 
 
 class SceneCameras:

@@ -6,10 +6,9 @@ from dataclasses import dataclass, field
 
 from lerobot.robots.config import RobotConfig
 
-from collector.errors import UsageError
+from collector.robots.simulated import check_cameras
 
 CAMERA_NAMES = ("front", "wrist")
-SIZE_LIMITS = (16, 2048)
 
 
 @RobotConfig.register_subclass("sim_so101")
@@ -30,13 +29,4 @@ class SimSO101Config(RobotConfig):
     height: int = 224
 
     def __post_init__(self) -> None:
-        # lerobot's own check is for cameras that are devices with a rate of their own.
-        for name in self.cameras:
-            if name not in CAMERA_NAMES:
-                raise UsageError(f"sim_so101 has no camera '{name}': choose among {', '.join(CAMERA_NAMES)}")
-        if len(set(self.cameras)) < len(self.cameras):
-            raise UsageError(f"--robot.cameras={self.cameras} names a camera twice: name each once")
-        low, high = SIZE_LIMITS
-        for flag, size in (("width", self.width), ("height", self.height)):
-            if not low <= size <= high:
-                raise UsageError(f"--robot.{flag}={size}: pictures may be {low} to {high} pixels")
+        check_cameras("sim_so101", CAMERA_NAMES, self)

@@ -7,28 +7,26 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from lerobot.robots.robot import Robot
 from lerobot.utils.decorators import check_if_already_connected, check_if_not_connected
 
 from collector.errors import DeviceError, MismatchError
 from collector.robots.graphics import choose_backend, import_mujoco
-from collector.robots.sim_so101.cameras import SceneCameras, SimCamera
+from collector.robots.sim_so101.cameras import SceneCameras
 from collector.robots.sim_so101.config import SimSO101Config
 from collector.robots.sim_so101.joints import ACTION_KEYS, CONTROL_RANGES, JOINTS, to_radians, to_units
 from collector.robots.sim_so101.task import PickPlaceTask
+from collector.robots.simulated import LONGEST_LEAP_S, SimulatedRobot, check_period
 
 SCENE = Path(__file__).parent / "assets" / "scene.xml"
 # The step at which friction grasps were tuned; a control period is cut into whole steps near it.
 NOMINAL_STEP_S = 0.005
-# After a pause (a debugger, a suspended laptop) real time goes on from there instead of leaping over it.
-LONGEST_LEAP_S = 0.5
 # Arm raised over the table, gripper down and half open [rad], and how much a person's start differs.
 HOME_RAD = np.array([0.0, -0.75, 0.55, 1.45, 0.05, 0.6])
 HOME_SPREAD_RAD = np.array([0.03, 0.03, 0.03, 0.03, 0.03, 0.05])
 SETTLE_S = 0.2
 
 
-class SimSO101(Robot):
+class SimSO101(SimulatedRobot):
     """The SO-101 in simulation, with names and units of lerobot's `so101_follower`.
 
     In lock-step (`realtime=False`) each `send_action` advances physics by one control period and nothing else
@@ -46,10 +44,7 @@ class SimSO101(Robot):
 
     def __init__(self, config: SimSO101Config) -> None:
         super().__init__(config)
-        self.config = config
-        self.realtime = config.realtime
         self.task = PickPlaceTask()
-        self.cameras = {name: SimCamera(name, config.width, config.height) for name in config.cameras}
         self._model: Any = None
         self._data: Any = None
         self._renderer: SceneCameras | None = None
@@ -62,8 +57,7 @@ class SimSO101(Robot):
 
     @property
     def observation_features(self) -> dict[str, type | tuple[int, ...]]:
-        pictures = {name: (camera.height, camera.width, 3) for name, camera in self.cameras.items()}
-        return {**dict.fromkeys(ACTION_KEYS, float), **pictures}
+        return self._features(ACTION_KEYS)
 
     @property
     def action_features(self) -> dict[str, type]:
@@ -72,16 +66,6 @@ class SimSO101(Robot):
     @property
     def is_connected(self) -> bool:
         return self._model is not None
-
-    @property
-    def is_calibrated(self) -> bool:
-        return True
-
-    def calibrate(self) -> None:
-        """Nothing to do: the model's joints are exact."""
-
-    def configure(self) -> None:
-        """Nothing to do: the model's servos are set in its file."""
 
     @check_if_already_connected
     def connect(self, calibrate: bool = True) -> None:
@@ -123,8 +107,7 @@ class SimSO101(Robot):
         Raises:
             DeviceError: If the period is out of range.
         """
-        if not 0.001 <= dt_s <= 1.0:
-            raise DeviceError(f"sim_so101 cannot be controlled every {dt_s} s: choose 1 to 1000 Hz")
+        check_period(self.name, dt_s)
         self._control_period_s = dt_s
         self._cut_period()
 

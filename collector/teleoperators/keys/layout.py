@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import difflib
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from collector.errors import UsageError
+from collector.teleoperators.motion.tables import read_tables
 from collector.teleoperators.motion.wish import EE_AXES, PLANE_AXES
 
 DEFAULT = Path(__file__).parent / "default.toml"
@@ -56,13 +56,7 @@ def read_layout(path: str | Path = "") -> Layout:
         UsageError: If the file cannot be read or says something unknown, with what is allowed there.
     """
     file = Path(path) if path else DEFAULT
-    try:
-        tables = tomllib.loads(file.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is no text in UTF-8"
-        raise UsageError(f"--teleop.mapping={file} cannot be read ({reason}): {_COPY}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{file} is not TOML: {error}: {_COPY}") from error
+    tables = read_tables(file, _COPY)
     try:
         return _read(tables)
     except UsageError as error:

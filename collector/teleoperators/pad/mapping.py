@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import tomllib
 from collections.abc import Mapping as Table
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 
 from collector.errors import UsageError
 from collector.session.state import Event
+from collector.teleoperators.motion.tables import read_tables
 from collector.teleoperators.motion.wish import EE_AXES, PLANE_AXES
 from collector.teleoperators.pad.names import BUTTONS, CONTROLS, TRIGGERS
 
@@ -119,13 +119,7 @@ def read_mapping(path: str | Path = "") -> Mapping:
         UsageError: If the file cannot be read or says something unknown, with what is allowed there.
     """
     file = Path(path) if path else DEFAULT
-    try:
-        tables = tomllib.loads(file.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is no text in UTF-8"
-        raise UsageError(f"--teleop.mapping={file} cannot be read ({reason}): {_COPY}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{file} is not TOML: {error}: {_COPY}") from error
+    tables = read_tables(file, _COPY)
     return _Reader(file, tables).read()
 
 

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from collector.errors import DemodeckError, DeviceError
-from collector.session.fly import DeviceGoneError, FlightResult, Sink, fly
+from collector.session.fly import DeviceGoneError, FlightResult, Sink, ask, fly
 from collector.session.helm import Helm
 from collector.session.realtime import ordinary, undisturbed
 from collector.session.rig import Rig
@@ -197,12 +197,6 @@ class Flights:
                 "nobody can take over: give the person an arm or a pad by --takeover.type=so101_leader (pad, ...)",
             )
             return
-        try:
-            person = self.rig.pilot.take_over()
-        except Exception as error:
-            why = " ".join(str(error).split())
-            raise DeviceGoneError(
-                f"the leader cannot be switched: {why}: check its cable and power", "teleoperator"
-            ) from error
-        self.rig.guard.ease()
+        person = ask(self.rig.pilot, self.rig.pilot.take_over, FlightResult())
+        self.rig.guard.ease(from_command=True)
         self._tell("took_over", person=person)

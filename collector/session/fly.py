@@ -24,7 +24,7 @@ from collector.session.pacing import LockStepPacer, WallClockPacer
 from collector.session.state import Event
 
 # A bus or camera that does not answer is asked again for so long [s]; the arm's own servos hold it meanwhile.
-_PATIENCE_S = 0.5
+_PATIENCE_S = 1.5
 
 
 class Sink(Protocol):
@@ -175,15 +175,15 @@ def fly(
         while not result.reason:
             tick_s = pacer.now_s()
             watch.before_observation()
-            observation = _ask(robot, robot.get_observation, result)
+            observation = ask(robot, robot.get_observation, result)
             observed_s = pacer.now_s()
             clock_s = {"tick": tick_s, "observation": observed_s}
             clock_s |= watch.captured_s(observation, observed_s, pacer.of_perf_counter)
             environment_state = None if task is None else task.environment_state()
             if observes:
                 extra = {} if environment_state is None else {"environment_state": environment_state}
-                _ask(pilot, partial(pilot.observe, {**observation, **extra}), result)
-            asked = _ask(pilot, pilot.get_action, result)
+                ask(pilot, partial(pilot.observe, {**observation, **extra}), result)
+            asked = ask(pilot, pilot.get_action, result)
             clock_s["action"] = pacer.now_s()
             if guard is not None:
                 command = guard.command(
@@ -191,7 +191,7 @@ def fly(
                 )
             else:
                 command = asked
-            sent = _ask(robot, partial(robot.send_action, command), result)
+            sent = ask(robot, partial(robot.send_action, command), result)
             said = _teleop_events(pilot)
             result.ticks += 1
             spare()
@@ -224,7 +224,7 @@ def _ended(
     return result
 
 
-def _ask(device: Any, call: Callable[[], Any], result: FlightResult) -> Any:
+def ask(device: Any, call: Callable[[], Any], result: FlightResult) -> Any:
     """Return what a device answers. One packet lost on a bus must not cost a flight: it is asked again for a while.
 
     Raises:

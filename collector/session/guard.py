@@ -109,9 +109,15 @@ class Guard:
         """A flight begins: count anew."""
         self.changed = Counter()
 
-    def ease(self) -> None:
-        """Go to what is asked for at `align_speed`, from where the robot is measured next, until it is reached."""
-        self._last, self._easing = None, self._flags.align_speed > 0
+    def ease(self, from_command: bool = False) -> None:
+        """Go to what is asked for at `align_speed` until it is reached; what was asked for before is forgotten.
+
+        Args:
+            from_command: Start from what the robot was last sent, as when another pilot goes on with a robot that
+                moves; otherwise from where it is measured next.
+        """
+        self._last, self.asked = self._last if from_command else None, None
+        self._easing = self._flags.align_speed > 0
 
     @property
     def aligned(self) -> bool:

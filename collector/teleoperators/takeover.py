@@ -139,14 +139,15 @@ class Takeover:
         Raises:
             ConnectionError: If the leader does not answer.
         """
-        self.person_flies = not self.person_flies
-        if self.person_flies:
+        person = not self.person_flies
+        if person:
             self._let_leader_go()
             if hasattr(self._leader, "reset"):
                 self._leader.reset(self._seed)  # from where the robot is seen next
         elif hasattr(self._pilot, "reset"):
             self._pilot.reset(self._seed)  # what it had planned is of before
-        return self.person_flies
+        self.person_flies = person
+        return person
 
     def _mirror(self, where: dict[str, float]) -> None:
         """Drive a leader with motors towards the robot's joints, no faster than `_MIRROR_SPEED`."""

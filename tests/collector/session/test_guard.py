@@ -52,6 +52,15 @@ def test_an_eased_robot_catches_up_with_a_hand_that_keeps_moving(start, speed):
     assert guard.aligned
 
 
+@given(poses, poses, poses, poses)
+def test_another_pilot_goes_on_from_what_was_sent_however_far_off_it_stands(start, sent, measured, asked):
+    guard = Guard(SafetyFlags(align_speed=60), NAMES, FPS)
+    guard.command(sent, start)
+    guard.ease(from_command=True)
+    command = guard.command(asked, measured)
+    assert largest_step([command], sent) <= 60 / FPS + 1e-9
+
+
 @given(poses, st.lists(poses, min_size=1, max_size=30), st.floats(0.1, 20), st.floats(1, 500))
 def test_no_step_is_larger_than_allowed(start, asked, step, speed):
     guard = Guard(SafetyFlags(max_step=step, max_speed=speed), NAMES, FPS)

@@ -161,11 +161,7 @@ def main_eval(args: list[str]) -> int:
 
     args = _bare_switches(args, "json")
     _quiet_lerobot()
-    if _flag(args, "policy.path") is not None and _flag(args, "teleop.type") is None:
-        # Importing lerobot's own teleoperators costs seconds, and none is asked for.
-        args = register_devices([*args, "--teleop.type=policy"])[:-1]
-    else:
-        args = register_devices(args)
+    args = register_devices(args)
     from training.evaluate import EvalConfig, evaluate, summary_line
 
     config = parse_flags(EvalConfig, args, "eval")

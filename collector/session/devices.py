@@ -6,18 +6,20 @@ import contextlib
 import importlib
 import pkgutil
 import time
+from pathlib import Path
 from typing import Any
 
 from collector.errors import DeviceError, UsageError
-from collector.session.bus import wait_asleep
+from collector.session.bus import be_patient
+from collector.session.named import CAMERA, ROBOT, TELEOP, named_devices
 from collector.session.safety import close_parts
 
 _OURS = {
-    "robot": {
+    ROBOT: {
         "sim_so101": "collector.robots.sim_so101",
         "sim_pusht": "collector.robots.sim_pusht",
     },
-    "teleop": {
+    TELEOP: {
         "scripted": "collector.teleoperators.scripted",
         "policy": "collector.teleoperators.policy",
         "hold": "collector.teleoperators.hold",
@@ -25,17 +27,17 @@ _OURS = {
         "pad": "collector.teleoperators.pad",
         "replay": "collector.teleoperators.replay",
     },
+    CAMERA: {"test_card": "collector.cameras"},
 }
-_LEROBOT = {"robot": "lerobot.robots", "teleop": "lerobot.teleoperators"}
-_CAMERAS = ("lerobot.cameras.opencv", "lerobot.cameras.realsense", "lerobot.cameras.zmq", "collector.cameras")
+_LEROBOT = {ROBOT: "lerobot.robots", TELEOP: "lerobot.teleoperators", CAMERA: "lerobot.cameras"}
 
 
 def register_devices(args: list[str]) -> list[str]:
     """Import what registers the devices that `args` name, and return `args` without the plugin flags.
 
-    Our own devices are imported alone, since importing all of lerobot's costs seconds; any other name
-    imports lerobot's devices, the installed `lerobot_*` distributions, and the packages given by
-    `--robot.discover_packages_path` or `--teleop.discover_packages_path`.
+    Only what is named is imported, since all of lerobot's devices cost seconds: packages given by
+    `--robot.discover_packages_path` or `--teleop.discover_packages_path`, then ours, lerobot's, and the installed
+    `lerobot_*` distributions. Where a name stays unknown everything is imported, so that the choices can be listed.
 
     Raises:
         UsageError: If a given package cannot be imported.
@@ -54,32 +56,62 @@ def register_devices(args: list[str]) -> list[str]:
             raise UsageError(
                 f"{kind}.discover_packages_path={path}: {' '.join(str(error).split())}"
             ) from error
-    for kind, modules in _OURS.items():
-        # A config file may name any device, so without a flag everything is registered.
-        flags = tuple(f"--{part}.type=" for part in (kind, *(["takeover"] if kind == "teleop" else [])))
-        names = {arg.partition("=")[2] for arg in kept if arg.startswith(flags)}
-        if names and names <= modules.keys():
-            for name in names:
-                importlib.import_module(modules[name])
-        else:
-            for module in modules.values():
-                importlib.import_module(module)
-            _register_lerobot(kind)
+    named = named_devices(kept)
+    if named is None or not _register(named):
+        _register_everything()
     return kept
 
 
-def _register_lerobot(kind: str) -> None:
-    package = importlib.import_module(_LEROBOT[kind])
-    for module in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
-        if module.ispkg:
-            try:
-                importlib.import_module(module.name)
-            except ImportError:
-                continue  # a device whose driver is not installed cannot be chosen
-    for cameras in _CAMERAS:
-        # Those without their driver can be chosen all the same: their constructors say what to install.
-        with contextlib.suppress(ImportError):
-            importlib.import_module(cameras)
+def _register(named: set[tuple[str, str]]) -> bool:
+    """Import what registers these (kind, type); return whether all of them are known now."""
+    for kind, name in sorted(named):
+        if name in _OURS[kind]:
+            importlib.import_module(_OURS[kind][name])
+        elif not _known(kind, name):
+            with contextlib.suppress(ImportError):  # a device whose driver is not installed cannot be chosen
+                importlib.import_module(_lerobots_package(kind, name))
+    if not all(_known(*one) for one in named):
+        _register_plugins()
+    return all(_known(*one) for one in named)
+
+
+def _known(kind: str, name: str) -> bool:
+    from lerobot.cameras import CameraConfig
+    from lerobot.robots import RobotConfig
+    from lerobot.teleoperators import TeleoperatorConfig
+
+    registry = {ROBOT: RobotConfig, TELEOP: TeleoperatorConfig, CAMERA: CameraConfig}[kind]
+    return name in registry.get_known_choices()
+
+
+def _lerobots_package(kind: str, name: str) -> str:
+    """Return which package of lerobot's registers a name, as its text says: asking it costs importing them all.
+
+    Raises:
+        ModuleNotFoundError: If none says so.
+    """
+    family = importlib.import_module(_LEROBOT[kind])
+    for folder in family.__path__:
+        for file in sorted(Path(folder).glob("*/config*.py")):
+            if f'register_subclass("{name}")' in file.read_text(encoding="utf-8"):
+                return f"{_LEROBOT[kind]}.{file.parent.name}"
+    raise ModuleNotFoundError(f"lerobot has no {kind} '{name}'")
+
+
+def _register_everything() -> None:
+    for ours in _OURS.values():
+        for module in ours.values():
+            importlib.import_module(module)
+    for family in _LEROBOT.values():
+        package = importlib.import_module(family)
+        for found in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
+            if found.ispkg:
+                with contextlib.suppress(ImportError):
+                    importlib.import_module(found.name)
+    _register_plugins()
+
+
+def _register_plugins() -> None:
     from lerobot.utils.import_utils import register_third_party_plugins
 
     register_third_party_plugins()
@@ -111,7 +143,9 @@ def _make(factory: Any, config: Any, what: str) -> Any:
     from collector.errors import DemodeckError
 
     try:
-        return factory(config)
+        device = factory(config)
+        be_patient(device)
+        return device
     except Exception as error:
         cause = error.__cause__
         if isinstance(error, DemodeckError) or isinstance(cause, DemodeckError):
@@ -166,4 +200,3 @@ def connect(device: Any, what: str, tries: int = _CONNECT_TRIES) -> None:
             f"{what} '{device}' is not calibrated, or its motors hold another calibration than its file: run "
             f"'lerobot-calibrate {given}' first"
         )
-    wait_asleep(device)

@@ -7,6 +7,7 @@ import logging
 import shutil
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -91,10 +92,13 @@ class _Check:
         if robot is not None:
             # Before threads of cameras run, which would be counted.
             self._guard("encoder", False, lambda: _encoder_and_disk(config, robot))
-        ready = [self._arms("teleoperator", "teleop", pilot), self._arms("robot", "robot", robot)]
-        if robot is not None and not isinstance(robot, Simulated):
-            cameras = getattr(robot, "cameras", None) or {}
-            self._guard("cameras", True, lambda: check_cameras(cameras))
+        cameras = {} if isinstance(robot, Simulated) else getattr(robot, "cameras", None) or {}
+        with ThreadPoolExecutor(1) as beside:
+            look = lambda: list(check_cameras(cameras))  # noqa: E731
+            # Cameras take seconds, nearly all of them waiting. A robot that is no arm opens its own as it connects.
+            early = beside.submit(look) if robot is not None and any(arms_of(robot)) else None
+            ready = [self._arms("teleoperator", "teleop", pilot), self._arms("robot", "robot", robot)]
+            self._guard("cameras", True, early.result if early else look)
         if robot is not None and ready[1]:
             self._guard(
                 "latency", False, lambda: _latency(robot, pilot if ready[0] else None, config.dataset.fps)

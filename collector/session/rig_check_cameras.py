@@ -48,7 +48,8 @@ def _open(camera: Any) -> str | None:
         if problem:
             return f"{path} {problem}"
     try:
-        camera.connect(warmup=False)
+        if not camera.is_connected:
+            camera.connect(warmup=False)
     except Exception as error:
         words = words_of(error).partition("Run `lerobot-find")[0].rstrip(". ")
         return f"{words}: 'demodeck devices' lists cameras with what they can do"

@@ -87,7 +87,7 @@ def test_a_size_that_cannot_hold_the_counter_is_refused():
 def test_a_camera_whose_driver_is_missing_says_what_to_install(kind, package, flags, monkeypatch):
     from collector.session.devices import make_robot, register_devices
 
-    register_devices(["--robot.type=so101_follower", "--teleop.type=hold"])
+    register_devices(["--robot.type=so101_follower", f"--robot.cameras={{front: {{type: {kind}}}}}"])
     utils = importlib.import_module("lerobot.utils.import_utils")
     monkeypatch.setattr(utils, "_require_package_cache", {})
     monkeypatch.setattr(utils, "is_package_available", lambda *args, **kwargs: False)

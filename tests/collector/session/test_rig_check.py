@@ -153,6 +153,7 @@ def test_a_config_that_cannot_be_read(demodeck):
     code, out, err = demodeck("doctor", "--robot.type=so101_folower")
     assert (code, err) == (4, "")
     assert "FAIL config: argument --robot.type: invalid choice: 'so101_folower'" in out
+    assert all(name in out for name in ("sim_so101", "so101_follower", "koch_follower")), "what may be chosen"
 
 
 def test_a_simulated_rig(monkeypatch):
@@ -167,6 +168,7 @@ class Card:
 
     latest_frame = None
     latest_timestamp = None
+    is_connected = False
     width = height = 64
     fps = 30
 

@@ -49,7 +49,18 @@ def parse_flags[T](config_class: type[T], args: list[str], verb: str) -> T:
         known = explained(error)
         if known is not None:  # a config's own check, which draccus has wrapped
             raise known from error
-        raise UsageError(f"{_one_line(str(error))} (see 'demodeck {verb} --help')") from error
+        raise UsageError(f"{_words_of(error)} (see 'demodeck {verb} --help')") from error
+
+
+def _words_of(error: BaseException) -> str:
+    """Return what an error of draccus says, in one line; where it hides what a class said of its values, that."""
+    seen: BaseException | None = error
+    while seen is not None:
+        made = re.match(r"Couldn't instantiate class (\S+)", str(seen))
+        if made and seen.__cause__ is not None:
+            return f"{made[1]}: {_one_line(str(seen.__cause__))}"
+        seen = seen.__cause__
+    return _one_line(str(error))
 
 
 def _one_line(text: str) -> str:

@@ -52,37 +52,8 @@ def usage() -> str:
     return "\n".join(lines)
 
 
-def run(verb: str, args: list[str]) -> int:
-    """Run one verb; an error that the user can understand becomes one line on stderr and its exit code."""
-    module_name = next(verbs[verb][0] for verbs in VERBS.values() if verb in verbs)
-    try:
-        module = importlib.import_module(module_name)
-        return getattr(module, f"main_{verb}")(args) or 0
-    except KeyboardInterrupt:
-        print("demodeck: interrupted", file=sys.stderr)
-        return 130
-    except BrokenPipeError:
-        # The reader of our output went away (`demodeck query ... | head`): not an error.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except Exception as error:
-        if os.environ.get("DEMODECK_DEBUG"):
-            raise
-        known = explained(error)
-        if known is not None:
-            print(f"demodeck {verb}: error: {known}", file=sys.stderr)
-            return known.exit_code
-        print(
-            f"demodeck {verb}: internal error: {type(error).__name__}: {error} "
-            "(this is a defect of demodeck: run it again with DEMODECK_DEBUG=1 and report what it prints)",
-            file=sys.stderr,
-        )
-        return 70
-
-
-def main(argv: list[str] | None = None) -> int:
-    """Entry point of the console script."""
-    args = sys.argv[1:] if argv is None else argv
+def answer(args: list[str]) -> int:
+    """Do what the command line says; return the exit code."""
     if not args or args[0] in ("-h", "--help", "help"):
         print(usage())
         return 0
@@ -90,15 +61,47 @@ def main(argv: list[str] | None = None) -> int:
         print(f"demodeck {__version__}")
         return 0
     verb = args[0]
-    known = [name for verbs in VERBS.values() for name in verbs]
-    if verb not in known:
+    modules = {verb: module for verbs in VERBS.values() for verb, (module, _) in verbs.items()}
+    if verb not in modules:
         import difflib
 
-        near = difflib.get_close_matches(verb, known, n=1)
-        hint = f": did you mean '{near[0]}'?" if near else f" (verbs: {', '.join(known)})"
+        near = difflib.get_close_matches(verb, modules, n=1)
+        hint = f": did you mean '{near[0]}'?" if near else f" (verbs: {', '.join(modules)})"
         print(f"demodeck: error: unknown verb '{verb}'{hint}", file=sys.stderr)
         return 2
-    return run(verb, args[1:])
+    return getattr(importlib.import_module(modules[verb]), f"main_{verb}")(args[1:]) or 0
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry point of the console script; an error that the user can understand becomes one line and its exit code."""
+    args = sys.argv[1:] if argv is None else argv
+    name = f"demodeck {args[0]}" if args else "demodeck"
+    try:
+        try:
+            return answer(args)
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()  # what cannot be written is said below, not while Python ends
+    except KeyboardInterrupt:
+        print("demodeck: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader of our output went away (`demodeck query ... | head`): end as SIGPIPE would end us.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except Exception as error:
+        if os.environ.get("DEMODECK_DEBUG"):
+            raise
+        known = explained(error)
+        if known is not None:
+            print(f"{name}: error: {known}", file=sys.stderr)
+            return known.exit_code
+        print(
+            f"{name}: internal error: {type(error).__name__}: {error} "
+            "(this is a defect of demodeck: run it again with DEMODECK_DEBUG=1 and report what it prints)",
+            file=sys.stderr,
+        )
+        return 70
 
 
 if __name__ == "__main__":

@@ -2,6 +2,9 @@
 
 import errno
 import importlib
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -45,3 +48,26 @@ def test_errors_become_one_line_and_an_exit_code(raised, code, words, monkeypatc
     err = capsys.readouterr().err
     assert words in err
     assert len(err.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "args", [["--help"], ["--version"], ["query", "--help"], ["devices", "pad", "--show-mapping"]]
+)
+def test_a_reader_that_goes_away_ends_it_quietly(args, command_env):
+    """`demodeck ... | head -1`: nothing on stderr, and the code of a program that SIGPIPE ended."""
+    command_env.pop("PYTHONUNBUFFERED", None)  # argparse itself forgives a write that fails
+    theirs, ours = os.pipe()
+    os.close(theirs)
+    with os.fdopen(ours, "w") as out:
+        command = [sys.executable, str(demodeck.__file__), *args]
+        result = subprocess.run(command, stdout=out, stderr=subprocess.PIPE, env=command_env, timeout=60)
+    assert (result.returncode, result.stderr) == (141, b"")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_output_that_cannot_be_written_is_said_in_one_line(command_env):
+    with Path("/dev/full").open("w") as out:
+        command = [sys.executable, str(demodeck.__file__), "--help"]
+        result = subprocess.run(command, stdout=out, stderr=subprocess.PIPE, env=command_env, timeout=60)
+    assert result.returncode == 6
+    assert result.stderr.decode().count("\n") == 1 and b"disk is full" in result.stderr

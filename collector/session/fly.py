@@ -77,7 +77,7 @@ class FlightResult:
         discard: Whether it is to be thrown away.
         missed_ticks: Ticks that began more than half a period late.
         lateness_s: How late each tick began [s]; empty in lock-step.
-        asked_again: How often a device did not answer at once.
+        asked_again: How often a device answered only when it was asked again; however long that took, it counts once.
         camera_faults: What was wrong with the cameras; see `CameraFault`.
         clipped: Ticks by why the robot was sent something else than the pilot asked for; see `Guard`.
     """
@@ -234,7 +234,10 @@ def ask(device: Any, call: Callable[[], Any], result: FlightResult) -> Any:
     while True:
         drain(device)
         try:
-            return call()
+            answer = call()
+            if deadline is not None:
+                result.asked_again += 1
+            return answer
         except DemodeckError:
             raise
         except Exception as error:
@@ -251,7 +254,6 @@ def ask(device: Any, call: Callable[[], Any], result: FlightResult) -> Any:
                     "'demodeck doctor'",
                     kind,
                 ) from error
-            result.asked_again += 1
             time.sleep(0.002)
 
 

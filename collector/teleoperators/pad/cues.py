@@ -33,6 +33,7 @@ CUES = {
     "take_back": Cue(0.6, 0.0, 0.3),
     "bring_back": Cue(0.0, 0.6, 0.3),
     "pause": Cue(0.2, 0.2, 0.3, PAUSED),
+    "take_over": Cue(0.4, 0.4, 0.25),
     "halt": Cue(1.0, 1.0, 0.8, HALTED),
     "gone": Cue(1.0, 0.0, 0.6, HALTED),
     "back": Cue(0.0, 0.5, 0.2, PAUSED),

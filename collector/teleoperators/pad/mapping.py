@@ -21,8 +21,8 @@ JOINT_AXES = tuple(f"joint{n}" for n in range(1, 17))
 EVENTS = {
     event.value: event
     for event in (
-        Event.END, Event.SUCCEED, Event.MISS, Event.DISCARD, Event.PAUSE, Event.TAKE_BACK, Event.BRING_BACK,
-        Event.HALT,
+        Event.END, Event.SUCCEED, Event.MISS, Event.DISCARD, Event.PAUSE, Event.TAKE_OVER, Event.TAKE_BACK,
+        Event.BRING_BACK, Event.HALT,
     )
 }  # fmt: skip
 _KEYS = {

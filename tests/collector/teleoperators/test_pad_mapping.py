@@ -34,7 +34,7 @@ def test_the_shipped_mapping_gives_every_event_a_pad_may_ask_for():
     mapping = read_mapping()
     asked = set(mapping.session.values())
     assert asked == {
-        Event.END, Event.SUCCEED, Event.MISS, Event.DISCARD, Event.PAUSE, Event.TAKE_BACK, Event.HALT,
+        Event.END, Event.SUCCEED, Event.MISS, Event.DISCARD, Event.PAUSE, Event.TAKE_OVER, Event.TAKE_BACK, Event.HALT,
     }  # fmt: skip
     halt = next(press for press, event in mapping.session.items() if event is Event.HALT)
     assert len(halt.buttons) > 1

@@ -220,14 +220,14 @@ def test_a_gripper_may_be_driven_by_two_triggers(pads, fly, tmp_path):
 
 def test_a_clutch_lets_nothing_move_unless_it_is_held(pads, fly, tmp_path):
     pad = pads()
-    pilot, _ = fly(0.1, mapping=edited(tmp_path, ('clutch = ""', 'clutch = "a"')))
+    pilot, _ = fly(0.1, mapping=edited(tmp_path, ('clutch = ""', 'clutch = "misc1"')))
     pad.move(lefty=-1)
     _, asked = fly(0.3, pilot)
     assert np.ptp(asked, axis=0).max() == 0
-    pad.press("a")
+    pad.press("misc1")
     _, asked = fly(0.3, pilot)
     assert np.ptp(asked, axis=0).max() > 1
-    pad.release("a")
+    pad.release("misc1")
     fly(1 / FPS, pilot)
     assert np.ptp(fly(0.2, pilot)[1], axis=0).max() == 0
 

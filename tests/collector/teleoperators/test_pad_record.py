@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.dataset
 import pytest
+from lerobot.datasets.lerobot_dataset import LeRobotDataset
 
 from collector.teleoperators.pad.cues import HALTED, PAUSED, READY, RECORDING
 
@@ -107,6 +108,49 @@ def test_squeezing_both_sticks_halts_and_start_frees(record):
     assert (summary["episodes"], summary["successful"]) == (2, 1)
     assert "HALTED" in said
     assert np.ptp(actions(rows, 1), axis=0).max() == 0
+
+
+def test_a_person_takes_over_from_a_script_by_the_pads_own_button(record):
+    """On `takeover.type=pad`: `record` gives the pad as the teleoperator, which a later flag makes a script."""
+    summary, said, rows = record(
+        1,
+        {"wait_s": 1.0, "await_light": RECORDING},
+        {"wait_s": 1.5, "tap": ["a"]},
+        {"wait_s": 0.3, "move": {"leftx": 0.6}},
+        {"wait_s": 0.7, "move": {"leftx": 0}},
+        {"wait_s": 0.3, "tap": ["a"]},
+        {"wait_s": 1.0, "tap": ["y"]},
+        flags=["--teleop.type=scripted", "--takeover.type=pad"],
+    )
+    assert (summary["episodes"], summary["successful"]) == (1, 1)
+    assert "you fly" in said and "the pilot flies again" in said
+    person = np.array(rows["intervention"])
+    changes = np.flatnonzero(np.diff(person.astype(int)))
+    assert len(changes) == 2 and not person[0], "the script, the person, the script"
+    assert np.ptp(actions(rows, 0)[person][:, 0]) > 5, "the stick steered"
+
+
+def test_twenty_flights_of_pusht_are_begun_judged_and_thrown_away_by_the_pad(record, tmp_path):
+    pytest.importorskip("gym_pusht")
+    flights = (["y"], ["x"], None, ["y"], ["start"])  # None: thrown away
+    script = []
+    for number, ends in enumerate(flights):
+        script += [FLYING, {"wait_s": 0.15, "move": {"leftx": 0.8 if number % 2 else -0.8}}]
+        script += [{"wait_s": 0.35, "move": {"leftx": 0}}]
+        script += [{"tap": ends}] if ends else [{"press": ["b"]}, {"wait_s": 0.9, "release": ["b"]}]
+    summary, said, rows = record(
+        20,
+        *script,
+        {"again": 4},
+        flags=["--robot.type=sim_pusht", "--robot.cameras=[image]", "--dataset.fps=20"],
+    )
+    assert (summary["episodes"], summary["successful"]) == (20, 10)
+    assert said.count("thrown away") == 5
+    assert all(np.ptp(actions(rows, episode)[:, 0]) > 1 for episode in range(20)), "each was steered"
+    opened = LeRobotDataset("lab/pad", root=tmp_path / "set", video_backend="pyav")
+    assert (opened.meta.total_episodes, len(opened)) == (20, len(rows["index"]))
+    assert opened.meta.episodes["success"] == [True, False, True, False] * 5
+    assert opened[len(opened) - 1]["observation.images.image"].shape == (3, 96, 96)
 
 
 def test_plain_lerobot_flies_by_the_pad_from_the_start_that_it_is_told(command_env, tmp_path):

@@ -4,6 +4,7 @@ import time
 
 import numpy as np
 import pytest
+from lerobot.datasets.lerobot_dataset import LeRobotDataset
 from rigs.terminal import Terminal
 from servo_bus import JOINTS, ServoBus
 
@@ -60,6 +61,34 @@ def test_a_lerobot_record_command_line_flies_the_follower_by_the_leader(rig, dem
     assert follower.goals() >= 60
     clock_s = dataset.episode(0, ["clock.tick"])["clock.tick"]
     assert (np.diff(clock_s) > 0).all()
+
+
+@pytest.mark.slow
+def test_twenty_flights_are_what_the_leader_was_turned_to(rig, start_demodeck, tmp_path):
+    leader, _, flags = rig
+    flags |= {"dataset.num_episodes": 20, "dataset.episode_time_s": 1.5, "dataset.reset_time_s": 0}
+    position, turned = 850, [850]
+    leader.turn(1, position)
+    session = start_demodeck(*command(flags))
+    ends_s = time.monotonic() + 120
+    while session.poll() is None:
+        assert time.monotonic() < ends_s
+        position += 2
+        turned.append(position)
+        leader.turn(1, position)
+        time.sleep(0.1)
+    assert session.returncode == 0, session.stderr.read()
+    opened = LeRobotDataset("lab/arm", root=tmp_path / "set", video_backend="pyav")
+    assert opened.meta.total_episodes == 20
+    assert opened.meta.episodes["length"] == [45] * 20
+    columns = Dataset.open(tmp_path / "set").columns(["action", "executed_action", "episode_index"])
+    steps = columns["action"][:, 0] * 4095 / 360 + 2000  # the range's middle is 2000
+    np.testing.assert_allclose(steps, np.round(steps), atol=0.01)
+    assert set(np.round(steps).astype(int)) <= set(turned), "nothing between is made up"
+    assert (np.diff(steps) > -0.01).all(), "in the order in which it was turned"
+    moved = [np.ptp(steps[columns["episode_index"] == episode]) for episode in range(20)]
+    assert min(moved) >= 10
+    np.testing.assert_allclose(columns["executed_action"], columns["action"], atol=0.1)
 
 
 @pytest.fixture

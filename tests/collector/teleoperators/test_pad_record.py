@@ -87,6 +87,7 @@ def test_a_pad_is_unplugged_in_flight_and_another_one_plugged_in(record):
     )
     assert summary["episodes"] == 2
     assert "pad 'Scripted Pad' is gone: plug it in again, or another one" in said
+    assert "did not answer at once" not in said, "it was gone"
     assert "Traceback" not in said and "pygame" not in said
     assert len(actions(rows, 0)) >= 25  # what was flown is kept
     assert np.ptp(actions(rows, 0)[:, 1]) > 2

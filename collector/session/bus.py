@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 _SLICE_S = 0.002  # of sleep at most; a reply ends it at once
+_LEAST_LOOKS = 20  # at the port before a reply is given up: with the sleep between them some 40 ms
 
 
 def buses(device: Any) -> Iterator[tuple[Any, str]]:
@@ -18,14 +19,36 @@ def buses(device: Any) -> Iterator[tuple[Any, str]]:
             yield bus, f"{side}_" if side else ""
 
 
-def wait_asleep(device: Any) -> None:
-    """Let a connected device's buses sleep until a reply comes.
+def be_patient(device: Any) -> None:
+    """Let a device's buses sleep until a reply comes, and never call a reply lost that nobody has looked for.
 
-    The servo makers' libraries ask the port again and again, which in real time keeps the kernel from delivering it.
+    The servo makers' libraries ask the port again and again, which in real time keeps the kernel from delivering the
+    reply. And they look at the clock alone: on a machine that stood still they give up a reply that lies there.
     """
     for bus, _ in buses(device):
+        port = getattr(bus, "port_handler", None)
+        if hasattr(port, "openPort") and hasattr(port, "isPacketTimeout"):
+            _make_patient(port)
+
+
+def _make_patient(port: Any) -> None:
+    open_port, timed_out = port.openPort, port.isPacketTimeout
+    question, looks = None, 0
+
+    def opened() -> Any:
+        answer = open_port()
         with contextlib.suppress(Exception):
-            bus.port_handler.ser.timeout = _SLICE_S
+            port.ser.timeout = _SLICE_S
+        return answer
+
+    def given_up() -> bool:
+        nonlocal question, looks
+        if port.packet_start_time != question:
+            question, looks = port.packet_start_time, 0
+        looks += 1
+        return timed_out() and looks >= _LEAST_LOOKS
+
+    port.openPort, port.isPacketTimeout = opened, given_up
 
 
 def drain(device: Any) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from collector.errors import DeviceError, UsageError
-from collector.session.bus import wait_asleep
+from collector.session.bus import be_patient
 from collector.session.named import CAMERA, ROBOT, TELEOP, named_devices
 from collector.session.safety import close_parts
 
@@ -143,7 +143,9 @@ def _make(factory: Any, config: Any, what: str) -> Any:
     from collector.errors import DemodeckError
 
     try:
-        return factory(config)
+        device = factory(config)
+        be_patient(device)
+        return device
     except Exception as error:
         cause = error.__cause__
         if isinstance(error, DemodeckError) or isinstance(cause, DemodeckError):
@@ -198,4 +200,3 @@ def connect(device: Any, what: str, tries: int = _CONNECT_TRIES) -> None:
             f"{what} '{device}' is not calibrated, or its motors hold another calibration than its file: run "
             f"'lerobot-calibrate {given}' first"
         )
-    wait_asleep(device)

@@ -19,6 +19,7 @@ VERBS: dict[str, dict[str, tuple[str, str]]] = {
         "record": ("collector.cli", "fly a robot and record the flights as a LeRobot v3.0 dataset"),
         "teleop": ("collector.cli", "fly a robot without recording"),
         "replay": ("collector.cli", "fly a recorded episode again"),
+        "attach": ("collector.cli", "show a session that goes on, when its terminal was lost"),
         "recover": ("collector.cli", "save flights that a crash interrupted"),
         "devices": ("collector.cli", "list arms, pads and cameras that are plugged in, and what each can do"),
         "doctor": ("collector.cli", "check this machine, or a whole rig by its flags"),

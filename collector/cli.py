@@ -15,6 +15,7 @@ from collector.flags import PlainParser
 if TYPE_CHECKING:
     from collector.dataset.salvage import Salvaged
     from collector.session.doctor import Finding
+    from collector.session.process import Processes
 
 
 def main_record(args: list[str]) -> int:
@@ -23,9 +24,55 @@ def main_record(args: list[str]) -> int:
         from collector.session.control import parse_record_flags
 
         parse_record_flags(args)
-    from collector.session.process import run_session
+    from collector.session.attach import sessions
+    from collector.session.process import attach_session, run_session
 
-    return run_session(args)
+    for session in sessions():
+        if _wants_to_attach(session):
+            return attach_session(session, _cockpit)
+    return run_session(args, cockpit=_cockpit)
+
+
+def _wants_to_attach(session: dict[str, Any]) -> bool:
+    """Ask, where a person can answer, whether to go on with a session instead of beginning another."""
+    print(f"a session goes on: {session['what']}; 'demodeck attach' shows it", file=sys.stderr)
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    print("attach to it instead of beginning another? [Y/n] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("", "y", "yes")
+
+
+def main_attach(args: list[str]) -> int:
+    """`demodeck attach`: show a session that goes on, as when its terminal was lost."""
+    parser = PlainParser(
+        prog="demodeck attach",
+        description="Show a session that goes on, when its terminal was lost: the robot is held meanwhile.",
+    )
+    parser.add_argument("name", nargs="?", help="of the session (default: the latest)")
+    parser.add_argument(
+        "--list", action="store_true", help="list the sessions that go on, and attach to none"
+    )
+    parser.add_argument("--json", action="store_true", help="with --list: as JSON")
+    given = parser.parse_args(args)
+    from collector.session.attach import sessions
+    from collector.session.process import attach_session
+
+    found = [one for one in sessions() if given.name in (None, one["name"])]
+    if given.list:
+        shown = [{"name": one["name"], "what": one["what"]} for one in found]
+        print(
+            json.dumps(shown) if given.json else "\n".join(f"{one['name']}  {one['what']}" for one in shown)
+        )
+        return 0
+    if not found:
+        raise UsageError("no session goes on" + (f" that is called '{given.name}'" if given.name else ""))
+    return attach_session(found[-1], _cockpit)
+
+
+def _cockpit(processes: Processes) -> None:
+    from collector.tui.app import run_cockpit
+
+    run_cockpit(processes)
 
 
 def main_teleop(args: list[str]) -> int:
@@ -36,7 +83,7 @@ def main_teleop(args: list[str]) -> int:
         parse_teleop_flags(args)
     from collector.session.process import run_session
 
-    return run_session(args, record=False)
+    return run_session(args, record=False, cockpit=_cockpit)
 
 
 # lerobot-replay's flags, in the words of a session that flies a recording.
@@ -78,7 +125,7 @@ def main_replay(args: list[str]) -> int:
         "--teleop.type=replay",
         *(f"{flag}={value}" if value else flag for flag, value in flags.items()),
     ]
-    return run_session(command, record=False)
+    return run_session(command, record=False, cockpit=_cockpit)
 
 
 def main_recover(args: list[str]) -> int:

@@ -14,7 +14,10 @@ from lerobot.teleoperators import TeleoperatorConfig
 
 from collector.dataset.locate import default_root
 from collector.errors import UsageError
+from collector.session.actions import with_keys
 from collector.session.guard import SafetyFlags
+
+DISPLAYS = ("auto", "cockpit", "log", "none")
 
 
 @dataclass
@@ -85,7 +88,15 @@ class FlightFlags:
     safety: SafetyFlags = field(default_factory=SafetyFlags)
     reconnect_time_s: float = 60  # how long a device that is gone is waited for; 0 ends the session at once
     squeeze: bool = False  # a double squeeze of the leader's gripper starts and ends flights
-    display: str = "log"  # log: a line a flight; none: only errors
+    # cockpit: a full screen; log: a line for each thing that happens; none: only errors; auto: the cockpit where a
+    # person sits at a terminal, else log
+    display: str = "auto"
+    # Keys of the terminal by action, such as '{halt: [space, x], end: g}'; ? in the cockpit lists them
+    keys: dict[str, Any] = field(default_factory=dict)
+    voice: bool = False  # the cockpit also speaks
+    # How long the session waits, with the robot held, when the cockpit's terminal is lost ('demodeck attach')
+    reattach_time_s: float = 120
+    rig_check: bool = True  # the cockpit begins with a look at the rig, and waits for the person
     json: bool = False  # a summary for machines on stdout
     # lerobot's viewers, accepted and not used.
     display_data: bool = False
@@ -98,11 +109,12 @@ class FlightFlags:
         """Raise `UsageError` where a needed flag is missing or a value makes no sense."""
         if self.teleop is None:
             raise UsageError("no teleoperator: add --teleop.type=NAME (scripted, pad, so101_leader, ...)")
-        for name in ("seed", "reconnect_time_s"):
+        for name in ("seed", "reconnect_time_s", "reattach_time_s"):
             if not getattr(self, name) >= 0:
                 raise UsageError(f"--{name}={getattr(self, name)}: must be 0 or above")
-        if self.display not in ("log", "none"):
-            raise UsageError(f"--display={self.display}: must be log or none")
+        if self.display not in DISPLAYS:
+            raise UsageError(f"--display={self.display}: choose among {', '.join(DISPLAYS)}")
+        with_keys(self.keys)
 
 
 @dataclass(kw_only=True)
@@ -133,7 +145,7 @@ class RecordConfig(FlightFlags):
     dataset: DatasetFlags
     resume: bool = False  # add to a dataset that exists
     stop_on_success: bool = False  # end a flight as soon as a simulated robot's task is done, as eval does
-    play_sounds: bool = True  # lerobot-record's speech, accepted and not used
+    play_sounds: bool = True  # the cockpit answers every event with a sound
 
     def checked(self) -> RecordConfig:
         """Return self with the dataset's final name and folder.

@@ -9,14 +9,18 @@ from dataclasses import asdict
 from typing import Any
 
 from collector.errors import DemodeckError, DeviceError
-from collector.session.fly import DeviceGoneError, FlightResult, Sink, ask, fly
+from collector.robots.protocols import measured
+from collector.session.fly import DeviceGoneError, FlightResult, Sink, Tick, ask, fly
 from collector.session.helm import Helm
 from collector.session.realtime import ordinary, undisturbed
 from collector.session.rig import Rig
 from collector.session.squeeze import DoubleSqueeze
 from collector.session.state import Event, State
+from collector.session.view import View
 
 _LOOK_S = 0.02  # how often the person is listened to while nothing is flown
+_SCENE_S = 0.1  # how often the cameras are shown while nothing is flown
+_MOTORS_S = 2.0  # how often the motors' heat is told
 _RETRY_S = 0.5  # pause between two tries to reach a device that is gone
 
 
@@ -31,6 +35,8 @@ class Flights:
         reconnect_time_s: How long a device that is gone is waited for [s]; 0 ends the session at once.
         interactive: Whether a person can answer; else the session goes on by itself after a pause.
         squeeze: Whether a double squeeze of the leader's gripper starts and ends flights.
+        view: Where a screen sees the flight; None: no screen does.
+        practice_seed: The seed by which a simulated scene is placed for practice.
     """
 
     def __init__(
@@ -43,10 +49,14 @@ class Flights:
         reconnect_time_s: float,
         interactive: bool,
         squeeze: bool,
+        view: View | None = None,
+        practice_seed: int = 0,
     ) -> None:
         self.rig, self.helm = rig, helm
         self._tell, self._fps, self._reconnect_time_s = tell, fps, reconnect_time_s
         self._interactive = interactive or hasattr(rig.pilot, "session_events") or squeeze
+        self._view, self._practice_seed = view, practice_seed
+        self._next_look_s = self._next_motors_s = 0.0
         self._squeeze = DoubleSqueeze() if squeeze else None
         helm.rig = rig
         helm.handlers |= {Event.CLUTCH: self._clutch, Event.TAKE_OVER: self._take_over}
@@ -81,9 +91,14 @@ class Flights:
 
         Raises:
             DeviceError: If the robot is halted and no person can free it.
+            DeviceGoneError: If a device does not answer in practice.
         """
         told: State | None = None
-        while self.helm.state in (State.PAUSED, State.HALTED):
+        while self.helm.state in (State.PAUSED, State.HALTED, State.PRACTISING):
+            if self.helm.state is State.PRACTISING:
+                self._practise()
+                told = None
+                continue
             if self.helm.state is not told:
                 told = self.helm.state
                 if why := self.rig.hold():
@@ -96,9 +111,18 @@ class Flights:
                     )
                 self.helm.take(Event.END)
             self._watch_pilot()
+            self._show_scene()
             self.helm.poll()
             time.sleep(_LOOK_S)
         return self.helm.state is State.READY
+
+    def _practise(self) -> None:
+        """Fly without recording until the person or the pilot ends it."""
+        self._tell("practice")
+        self.helm.mark()
+        self.fly(self._practice_seed if self.rig.simulated else None, None, None)
+        if self.helm.state is State.PRACTISING:
+            self.helm.take(Event.END)
 
     def align(self) -> None:
         """Take the robot slowly to where a leader arm stands, before anything is recorded.
@@ -125,6 +149,8 @@ class Flights:
         """
         rig = self.rig
         rig.guard.begin()
+        if self._view is not None:
+            self._view.begin()
         if not rig.lock_step and (rig.simulated or not rig.continues()):
             rig.guard.ease()
         return fly(
@@ -170,8 +196,11 @@ class Flights:
             self.helm.poll()
             time.sleep(_LOOK_S)
 
-    def _spare(self) -> None:
+    def _spare(self, tick: Tick) -> None:
         self.rig.spare()
+        if self._view is not None:
+            at = measured(self.rig.robot, tick.observation)
+            self._view.add(tick, at, self._fps, getattr(self.rig.pilot, "input_age_s", 0.0))
         if self._squeeze is not None:
             self._squeeze.see(self.rig.guard.asked, time.monotonic())
         fault = self.rig.motors.look(time.monotonic()) if self.rig.motors else None
@@ -179,6 +208,16 @@ class Flights:
             self._tell("motor", words=fault.words())
             if fault.halts:
                 self.helm.request(Event.HALT)
+        if self.rig.motors and self.rig.motors.seen and time.monotonic() >= self._next_motors_s:
+            self._next_motors_s = time.monotonic() + _MOTORS_S
+            self._tell("motors", **self.rig.motors.hottest())
+
+    def _show_scene(self) -> None:
+        """Between flights a screen shows what the cameras see, as well as they can be read then."""
+        if self._view is not None and time.monotonic() >= self._next_look_s:
+            self._next_look_s = time.monotonic() + _SCENE_S
+            with contextlib.suppress(Exception):  # what is wrong is said when it is flown again
+                self._view.show(self.rig.robot.get_observation())
 
     def _watch_pilot(self) -> None:
         """Between flights a leader's gripper must be read for its squeeze to be seen."""

@@ -125,7 +125,7 @@ def fly(
     poll: Callable[[], Event | None] = lambda: None,
     on_camera_fault: Callable[[CameraFault], None] | None = None,
     guard: Guard | None = None,
-    spare: Callable[[], None] = lambda: None,
+    spare: Callable[[Tick], None] = lambda tick: None,
 ) -> FlightResult:
     """Fly one episode.
 
@@ -140,7 +140,8 @@ def fly(
         poll: Returns an event of the session (END, DISCARD, STOP, LOST, ...) that ends the flight, or None.
         on_camera_fault: Called with a camera's fault as soon as it is seen; None does not look for any.
         guard: Stands between pilot and robot; None sends what the pilot asks for.
-        spare: Called in every tick when the robot has its action, for what need not be in time.
+        spare: Called in every tick when the robot has its action, with what is known by then, for what need not be
+            in time.
 
     Returns:
         How it went.
@@ -194,12 +195,12 @@ def fly(
             sent = ask(robot, partial(robot.send_action, command), result)
             said = _teleop_events(pilot)
             result.ticks += 1
-            spare()
+            overridden = said.get("is_intervention", False)
+            tick = Tick(observation, asked, sent, overridden, clock_s, environment_state)
+            spare(tick)
 
             # The reward belongs to the action's effect, so it is read when the action has had its period.
             pacer.wait_for(result.ticks)
-            overridden = said.get("is_intervention", False)
-            tick = Tick(observation, asked, sent, overridden, clock_s, environment_state)
             if task is not None:
                 tick.reward, tick.success = task.reward(), task.success()
                 result.reward = (result.reward or 0.0) + tick.reward

@@ -8,10 +8,9 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
-from multiprocessing.connection import Connection
 from typing import Any
 
-from collector.session import ipc
+from collector.session.port import ScreenPort
 from collector.session.rig import Rig
 from collector.session.state import Event, State, step
 
@@ -24,22 +23,25 @@ class Helm:
     """Collects the events of a session and keeps its state.
 
     Args:
-        screen: The pipe to the screen.
-        tell: Sends the screen a message.
+        screen: The way to the screen.
+        reattach_s: How long a screen that is gone is waited for [s]; 0 ends the session at once.
 
     Attributes:
         state: The session's state.
         halted: Whether the robot was halted, and nobody freed it.
         lost_screen: Whether the screen is gone, or a signal asked to end.
         handlers: What to do at events that do not end a flight.
+        between: What to do, outside of flights that are recorded, at events that end such a flight.
         gestures: Asked at every poll for events that the pilot's hand made.
     """
 
-    def __init__(self, screen: Connection, tell: Callable[..., None]) -> None:
-        self._screen, self._tell = screen, tell
+    def __init__(self, screen: ScreenPort, reattach_s: float = 0.0) -> None:
+        self._screen, self._tell, self._reattach_s = screen, screen.tell, reattach_s
+        self._unseen = False  # whether it was noticed that the screen is gone
         self.state = State.READY
         self.halted = self.lost_screen = False
         self.handlers: dict[Event, Handler] = {}
+        self.between: dict[Event, Handler] = {}
         self.gestures: Callable[[], list[Event]] = list
         self._waiting: deque[tuple[Event, dict[str, Any]]] = deque()
         self._marked_s = time.monotonic()
@@ -61,11 +63,12 @@ class Helm:
                 self._refuse(event, "it was asked for before this began")
                 continue
             self.lost_screen |= event is Event.LOST
+            handlers = self.handlers if self.state is State.RECORDING else self.handlers | self.between
             if not self.take(event):
                 continue
-            if event not in self.handlers:
+            if event not in handlers:
                 return event
-            self.handlers[event](event, content)
+            handlers[event](event, content)
         return None
 
     def take(self, event: Event) -> bool:
@@ -73,7 +76,9 @@ class Helm:
         answer = step(self.state, event)
         if answer.refused is None and event in (Event.HALT, Event.END):
             self.halted = event is Event.HALT
-        self.state = answer.state
+        if self.state is not answer.state:
+            self.state = answer.state
+            self._tell("state", state=answer.state.value)
         if answer.refused:
             self._refuse(event, answer.refused)
         else:
@@ -100,16 +105,19 @@ class Helm:
 
     def _collect(self) -> None:
         pilot: Any = self.rig.pilot if self.rig else None
-        try:
-            while self._screen.poll():
-                message = ipc.receive(self._screen)
-                if message is not None and message.get("kind") == "event":
-                    self._waiting.append((Event(message["event"]), message))
-                elif message is not None and message.get("kind") == "keys" and hasattr(pilot, "feed"):
-                    pilot.feed(bytes.fromhex(message["data"]), message["at"])
-        except (EOFError, OSError):
-            if not self.lost_screen:
-                self._waiting.append((Event.LOST, {}))
+        for message in self._screen.hear():
+            if message["kind"] == "event":
+                self._waiting.append((Event(message["event"]), message))
+            elif message["kind"] == "keys" and hasattr(pilot, "feed"):
+                pilot.feed(bytes.fromhex(message["data"]), message["at"])
+        gone_since_s = self._screen.gone_since_s
+        if gone_since_s is None:
+            self._unseen = False
+        elif not self.lost_screen and time.monotonic() - gone_since_s >= self._reattach_s:
+            self._waiting.append((Event.LOST, {}))
+        elif not self._unseen:
+            self._waiting.append((Event.UNSEEN, {}))
+        self._unseen = gone_since_s is not None
         if hasattr(pilot, "session_events"):
             self._waiting.extend((event, {}) for event in pilot.session_events())
         self._waiting.extend((event, {}) for event in self.gestures())

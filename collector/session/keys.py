@@ -8,49 +8,23 @@ import select
 import sys
 from collections.abc import Iterator
 
+from collector.session.actions import ACTIONS, Action
 from collector.session.keystream import ENABLE, PRESS, QUERY, RESTORE, SPEAKS, KeyStream
 from collector.session.state import Event
 
-_HELP_ALWAYS = (
-    "      SPACE IS THE EMERGENCY STOP, c holds the robot while the leader is moved, p pauses,\n"
-    "      o takes over from a policy, or hands back (--takeover.type),\n"
-    "      q or Esc ends the session"
-)
-HELP = (
-    "keys: right or n ends and saves the flight, + saves it as a success, - as a failure, left or r flies it again,\n"
-    f"      u takes the last saved one back (5u: episode 5), b brings it back\n{_HELP_ALWAYS}"
-)
-HELP_TELEOP = f"keys: right goes on after a stop\n{_HELP_ALWAYS}"
-
 _ESCAPE_S = 0.05  # the rest of an arrow key comes within this time; after it, an escape was the Esc key
-_EVENTS = {
-    "space": Event.HALT,
-    "f13": Event.HALT,  # which foot pedals can be set to send
-    "+": Event.SUCCEED,
-    "-": Event.MISS,
-    "p": Event.PAUSE,
-    "c": Event.CLUTCH,
-    "o": Event.TAKE_OVER,
-    "right": Event.END,
-    "n": Event.END,
-    "enter": Event.END,
-    "left": Event.DISCARD,
-    "r": Event.DISCARD,
-    "u": Event.TAKE_BACK,
-    "b": Event.BRING_BACK,
-    "escape": Event.STOP,
-    "q": Event.STOP,
-}
 
 
 class KeyReader:
     """Turns the keys of a terminal into events; digits before a key name an episode.
 
     Attributes:
+        actions: What there is to ask for, with the keys.
         tells_releases: Whether the terminal was asked to tell when keys are let go, and can.
     """
 
     def __init__(self, descriptor: int) -> None:
+        self.actions: tuple[Action, ...] = ACTIONS
         self.tells_releases = False
         self._descriptor = descriptor
         self._stream = KeyStream()
@@ -85,8 +59,11 @@ class KeyReader:
                 self._digits += key.name
             elif key.kind == PRESS:
                 digits, self._digits = self._digits, ""
-                if key.name in _EVENTS:
-                    events.append((_EVENTS[key.name], int(digits) if digits else None))
+                events += [
+                    (action.event, int(digits) if digits and action.numbered else None)
+                    for action in self.actions
+                    if key.name in action.keys
+                ]
         return events, data
 
 

@@ -94,6 +94,14 @@ class MotorWatch:
             return self._judge(name, kind, value, now_s)
         return None
 
+    def hottest(self) -> dict[str, Any]:
+        """Return name, temperature and limit [degrees C] of the hottest motor; empty where none tells."""
+        known = {name: seen["temperature"] for name, seen in self.seen.items() if "temperature" in seen}
+        if not known:
+            return {}
+        motor = max(known, key=lambda name: known[name])
+        return {"motor": motor, "celsius": known[motor], "limit": self._limit_c}
+
     def _judge(self, motor: str, kind: str, value: float, now_s: float) -> MotorFault | None:
         fault: MotorFault | None = None
         if kind == "temperature":

@@ -1,30 +1,31 @@
-"""The screen's side of a session: starts control and recorder, passes keys and signals on, says what is."""
+"""The processes of a session, started before any screen: control flies, the recorder keeps, the display shows."""
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import os
 import signal
 import sys
 import time
-from multiprocessing.connection import Connection, wait
-from pathlib import Path
+from collections.abc import Callable
+from multiprocessing.connection import Connection
 from typing import Any
 
-from collector.errors import DemodeckError, DeviceError
-from collector.session import ipc, keys
+from collector.errors import DeviceError
+from collector.session import ipc
+from collector.session.account import Account
+from collector.session.attach import Berth, attach
+from collector.session.closing import close
 from collector.session.state import Event
-
-_TOLD_EVERY_S = 5.0  # how often a lock-step session, which flies many flights a minute, says how far it is
+from collector.session.words import Said, Words
 
 
 def _control_entry(
-    args: list[str], screen: Connection, recorder: Connection | None, interactive: bool
+    args: list[str], screen: Connection, recorder: Connection | None, interactive: bool, berth: Berth
 ) -> None:
     from collector.session.control import run_control  # imports lerobot: only in that process
 
-    run_control(args, screen, recorder, interactive)
+    run_control(args, screen, recorder, interactive, berth)
 
 
 def _recorder_entry(control: Connection, screen: Connection) -> None:
@@ -33,296 +34,155 @@ def _recorder_entry(control: Connection, screen: Connection) -> None:
     run_recorder(control, screen)
 
 
-def run_session(args: list[str], record: bool = True) -> int:
-    """Fly as the flags in `args` say, and record or not; return the exit code.
+class Processes:
+    """Control and recorder, as a display sees them.
 
-    Raises:
-        DemodeckError: What went wrong in any of the processes, after everything flown is safe.
+    Attributes:
+        pipes: What they tell comes here; a pipe goes when its process is gone.
+        account: What they have told.
+        stopped_by: The signal that asked to end the session; None: none did.
     """
-    return _Screen(args, record).run()
 
+    def __init__(self, pipes: list[Any], started: list[Any]) -> None:
+        self.pipes, self._control, self._started = pipes, pipes[0], started
+        self.account = Account()
+        self.stopped_by: int | None = None
+        self._words = Words(self.account)
 
-class _Screen:
-    def __init__(self, args: list[str], record: bool) -> None:
+    @classmethod
+    def start(cls, args: list[str], record: bool) -> Processes:
+        """Start them.
+
+        Args:
+            args: The flags.
+            record: Whether flights are recorded.
+        """
         spawn = multiprocessing.get_context("spawn")
-        self.control, control_end = spawn.Pipe()
-        self.pipes: list[Any] = [self.control]
-        ends = [control_end]
+        control, control_end = spawn.Pipe()
+        pipes, ends = [control], [control_end]
         to_recorder: Connection | None = None
         recording: list[Any] = []
         if record:
             recorder, recorder_end = spawn.Pipe()
             to_recorder, to_control = spawn.Pipe()
-            self.pipes.append(recorder)
+            pipes.append(recorder)
             ends += [recorder_end, to_recorder, to_control]
             recording = [
                 spawn.Process(target=_recorder_entry, args=(to_control, recorder_end), name="recorder")
             ]
-        flags = (args, control_end, to_recorder, sys.stdin.isatty())
-        self.processes = [spawn.Process(target=_control_entry, args=flags, name="control"), *recording]
-        for process in self.processes:
+        flags = (args, control_end, to_recorder, sys.stdin.isatty(), Berth.make(record))
+        started = [spawn.Process(target=_control_entry, args=flags, name="control"), *recording]
+        for process in started:
             process.start()
         # Only the children may hold these ends: a pipe closes, and is noticed, when its process dies.
         for end in ends:
             end.close()
-        self.config: dict[str, Any] = {"display": "log", "json": False}
-        self.keyboard: keys.KeyReader | None = None
-        self.flying: dict[str, Any] = {}
-        self.errors: list[dict[str, Any]] = []
-        self.saved: list[dict[str, Any]] = []
-        self.lateness: list[dict[str, float]] = []  # of each flight [ms]
-        self.ticks = 0
-        self.clipped: dict[str, int] = {}  # ticks that safety changed, by why
-        self.taken_back = 0
-        self.done = False
-        self.stopped_by: int | None = None
-        self.started = self.told = time.monotonic()
+        return cls(pipes, started)
 
-    def run(self) -> int:
+    @classmethod
+    def attached(cls, session: dict[str, Any]) -> Processes:
+        """Attach to those of a session that goes on, as `attach.sessions` names it.
+
+        Raises:
+            DeviceError: If it does not answer.
+        """
+        return cls(attach(session), [])
+
+    def command(self, event: Event, episode: int | None = None) -> None:
+        """Ask for an event, of a certain episode where one is meant."""
+        ipc.send(self._control, "event", event=event.value, episode=episode, at=time.monotonic())
+
+    def typed(self, data: bytes) -> None:
+        """Hand on what was typed, to a pilot that flies by keys."""
+        ipc.send(self._control, "keys", data=data.hex(), at=time.monotonic())
+
+    def receive(self, pipe: Any) -> dict[str, Any] | None:
+        """Return a message of a pipe that has something; None where that is its end."""
+        try:
+            return ipc.receive(pipe)
+        except EOFError:
+            self.pipes.remove(pipe)
+            return None
+
+    def take_in(self, message: dict[str, Any]) -> list[Said]:
+        """Take a message into the account; return what is to be said of it."""
+        if message["kind"] == "view" and not self._started:
+            message["stranger"] = True
+        self.account.take_in(message)
+        return self._words.of(message)
+
+    def end_at_signals(self, say_ending: Callable[[], None]) -> None:
+        """From here on, signals that end a program end the session, with everything saved."""
+
+        def stop(number: int, _frame: Any) -> None:
+            if number == getattr(signal, "SIGHUP", None) and self.account.config.get("reattach_s"):
+                os._exit(128 + number)  # the terminal is lost; the session waits for another
+            if self.stopped_by is None:
+                say_ending()
+            self.stopped_by = number
+            self.command(Event.LOST)
+
         for name in ("SIGINT", "SIGTERM", "SIGHUP"):
             if hasattr(signal, name):
-                signal.signal(getattr(signal, name), self._on_signal)
-        pipes = self.pipes
-        with keys.terminal_keys() as keyboard:
-            self.keyboard = keyboard
-            while pipes:
-                for ready in wait([*pipes, *([] if keyboard is None else [keyboard])]):  # type: ignore[list-item]
-                    if isinstance(ready, keys.KeyReader):
-                        events, typed = ready.read()
-                        for event, episode in events:
-                            self._command(event, episode)
-                        if self.config.get("feed"):
-                            ipc.send(self.control, "keys", data=typed.hex(), at=time.monotonic())
-                    elif not self._hear(ready):
-                        pipes.remove(ready)
-        for process in self.processes:
+                signal.signal(getattr(signal, name), stop)
+
+    def join(self) -> None:
+        """Wait until both have ended.
+
+        Raises:
+            DemodeckError: What went wrong in any of them.
+        """
+        if self.account.replaced:
+            # Not our children any more to wait for: the session goes on.
+            print("another screen shows this session now", file=sys.stderr)
+            os._exit(0)
+        for process in self._started:
             process.join()
-        return self._finish()
-
-    def _on_signal(self, number: int, _frame: Any) -> None:
-        if self.stopped_by is None:
-            self._say("ending: saving what was flown ...")
-        self.stopped_by = number
-        self._command(Event.LOST)
-
-    def _command(self, event: Event, episode: int | None = None) -> None:
-        ipc.send(self.control, "event", event=event.value, episode=episode, at=time.monotonic())
-
-    def _hear(self, pipe: Any) -> bool:
-        """Take one message; return False where the process at the other end is gone."""
-        try:
-            message = ipc.receive(pipe)
-        except EOFError:
-            return False
-        if message is not None:
-            getattr(self, f"_on_{message.pop('kind')}")(message)
-        return True
-
-    def _on_config(self, message: dict[str, Any]) -> None:
-        self.config = message
-        if message["ignored"]:
-            self._say(f"not used here: --{', --'.join(message['ignored'])}")
-
-    def _on_flying(self, message: dict[str, Any]) -> None:
-        self.flying, self.started = message, time.monotonic()
-        held = f", which holds {message['episodes']} episodes" if message["episodes"] else ""
-        self._say(
-            f"recording {message['wanted']} flights at {message['fps']} Hz into {message['root']}{held}"
-        )
-        if not message["lock_step"] and sys.stdin.isatty():
-            self._say(keys.HELP)
-
-    def _on_feed(self, message: dict[str, Any]) -> None:
-        self.config["feed"] = True
-        if self.keyboard is not None:
-            self.keyboard.ask_for_releases()
-
-    def _on_recovered(self, message: dict[str, Any]) -> None:
-        self._say(
-            f"saved {len(message['episodes'])} interrupted flight(s) as episode(s) {message['episodes']}"
-        )
-
-    def _on_reset(self, message: dict[str, Any]) -> None:
-        self._say(f"put the scene back: {message['seconds']:g} s, or right arrow when it is ready")
-
-    def _on_refused(self, message: dict[str, Any]) -> None:
-        self._say(f"'{message['event']}' refused: {message['why']}")
-
-    def _on_encoder(self, message: dict[str, Any]) -> None:
-        self._say(f"video: {message['words']}")
-
-    def _on_unheld(self, message: dict[str, Any]) -> None:
-        self._say(f"the robot could not be asked to hold still: {' '.join(message['why'].split())}")
-
-    def _on_unrested(self, message: dict[str, Any]) -> None:
-        self._say(f"the robot did not reach its rest pose: {message['why']}")
-
-    def _on_aligning(self, message: dict[str, Any]) -> None:
-        self._say("the robot goes slowly to where the leader stands ...")
-
-    def _on_gone(self, message: dict[str, Any]) -> None:
-        self._alarm(
-            f"{message['why']}\nthe {message['what']} is looked for, for {message['seconds']:g} s: "
-            "what was flown is kept; q ends the session"
-        )
-
-    def _on_back(self, message: dict[str, Any]) -> None:
-        self._alarm(f"the {message['what']} is back")
-
-    def _on_paused(self, message: dict[str, Any]) -> None:
-        self._say("paused" + (": going on" if message["by_itself"] else ": right arrow goes on"))
-
-    def _on_halted(self, message: dict[str, Any]) -> None:
-        self._alarm("HALTED: the robot is held where it is; right arrow frees it, q ends the session")
-
-    def _on_clutch(self, message: dict[str, Any]) -> None:
-        self._say(
-            "the robot is held: c lets it follow again" if message["held"] else "the robot follows again"
-        )
-
-    def _on_took_over(self, message: dict[str, Any]) -> None:
-        self._say("you fly (o hands back)" if message["person"] else "the pilot flies again (o takes over)")
-
-    def _on_motor(self, message: dict[str, Any]) -> None:
-        self._alarm(message["words"])
-
-    def _on_teleop(self, message: dict[str, Any]) -> None:
-        self.flying = {**message, "episodes": 0}
-        self.started = time.monotonic()
-        limit = f", for {message['seconds']:g} s" if message["seconds"] else ""
-        self._say(f"flying at {message['fps']} Hz, nothing is recorded{limit}")
-        if sys.stdin.isatty():
-            self._say(keys.HELP_TELEOP)
-
-    def _on_realtime(self, message: dict[str, Any]) -> None:
-        for words in message["refused"]:
-            self._say(words)
-
-    def _on_camera(self, message: dict[str, Any]) -> None:
-        self._say(f"at {message['fault']['from_s']:.1f} s: {message['words']}")
-
-    def _on_take_back(self, message: dict[str, Any]) -> None:
-        self._say(f"episode {message['episode']} taken back (b brings it back); {message['kept']} kept")
-
-    def _on_bring_back(self, message: dict[str, Any]) -> None:
-        self._say(f"episode {message['episode']} is kept again; {message['kept']} kept")
-
-    def _on_sealing(self, message: dict[str, Any]) -> None:
-        if message["flights"] > 1 or message["pictures"] > self.flying.get("fps", 30):
-            self._say(
-                f"still saving {message['flights']} of at most {message['limit']} flights behind this one, "
-                f"{message['pictures']} pictures to encode"
+        if error := self.account.error():
+            raise error
+        if self.account.closed is None:
+            dead = next((process for process in self._started if process.exitcode), None)
+            who = "a process of the session" if dead is None else f"the {dead.name} process"
+            code = "" if dead is None else f" (exit code {dead.exitcode})"
+            root = self.account.flying.get("root", "the dataset")
+            raise DeviceError(
+                f"{who} died{code}: saved episodes are intact; "
+                f"'demodeck recover {root}' saves a flight that is still open"
             )
 
-    def _on_flown(self, message: dict[str, Any]) -> None:
-        late = message["late_ms"]
-        self.ticks += message["ticks"]
-        for why, n in message["clipped"].items():
-            self.clipped[why] = self.clipped.get(why, 0) + n
-        if late is not None:
-            self._say(
-                f"{message['ticks']} ticks, late by {late['p50']:.3f} ms (p50), {late['p99']:.3f} (p99), "
-                f"{late['max']:.3f} at most"
-            )
-            self.lateness.append(late)
-        if message["discard"]:
-            self._say("flight thrown away; flying it again")
-        if message["lost"]:
-            self._say(f"the recorder could not keep up: {message['lost']} ticks were not recorded")
-        if message["clipped"]:
-            why = ", ".join(f"{name} {n}" for name, n in sorted(message["clipped"].items()))
-            self._say(f"safety changed what was asked for, in ticks: {why}")
-        if message["asked_again"]:
-            self._say(f"a device did not answer at once {message['asked_again']} times: check its cable")
 
-    def _on_saved(self, message: dict[str, Any]) -> None:
-        self.saved.append(message)
-        now, wanted = time.monotonic(), self.flying.get("wanted", 0)
-        if not self.flying.get("lock_step"):
-            outcome = {True: "success, ", False: "no success, ", None: ""}[message["success"]]
-            seconds = message["frames"] / self.flying.get("fps", 30)
-            self._say(
-                f"episode {message['episode']} saved: {seconds:.1f} s, {outcome}"
-                f"{message['missed_ticks']} late ticks, ended by {message['reason']}"
-                + (f", {message['camera_faults']} camera faults" if message["camera_faults"] else "")
-            )
-        elif now - self.told > _TOLD_EVERY_S or len(self.saved) == wanted:
-            self.told = now
-            per_minute = 60 * len(self.saved) / (now - self.started)
-            self._say(f"{len(self.saved)} of {wanted} flights saved, {per_minute:.0f} a minute")
+# Shows a session until its processes have ended.
+Display = Callable[[Processes], None]
 
-    def _on_done(self, message: dict[str, Any]) -> None:
-        self.done = True
-        if message["taken_back"]:
-            self._say(f"{message['taken_back']} episodes taken back; they lie in {message['kept_in']}")
-        self.taken_back = message["taken_back"]
 
-    def _on_error(self, message: dict[str, Any]) -> None:
-        self.errors.append(message)
+def run_session(args: list[str], record: bool = True, cockpit: Display | None = None) -> int:
+    """Fly as the flags in `args` say, and record or not; return the exit code.
 
-    def _finish(self) -> int:
-        if self.errors:
-            raise ipc.error_of(min(self.errors, key=lambda message: message["at"]))
-        if not self.done:
-            raise self._lost_process()
-        if "root" not in self.flying:
-            if self.config["json"]:
-                print(
-                    json.dumps({"ticks": self.ticks, "lateness_ms": self.lateness, "clipped": self.clipped})
-                )
-            return 0 if self.stopped_by in (None, signal.SIGINT) else 128 + self.stopped_by
-        frames = sum(message["frames"] for message in self.saved)
-        succeeded = sum(message["success"] is True for message in self.saved)
-        root = self.flying["root"]
-        seconds = time.monotonic() - self.started
-        taken_back = f" ({self.taken_back} taken back)" if self.taken_back else ""
-        self._say(
-            f"{len(self.saved)} flights{taken_back}, {frames} frames, {succeeded} successful, "
-            f"in {seconds:.0f} s: {root}\n"
-            f"next: demodeck score {root}"
-        )
-        if self.config["push"] and self.saved and self.stopped_by is None:
-            self._push(Path(root))
-        if self.config["json"]:
-            summary = {
-                "root": root,
-                "episodes": len(self.saved),
-                "taken_back": self.taken_back,
-                "frames": frames,
-                "successful": succeeded,
-                "missed_ticks": sum(message["missed_ticks"] for message in self.saved),
-                "clipped": self.clipped,
-                "camera_faults": sum(message["camera_faults"] for message in self.saved),
-                "lateness_ms": self.lateness,
-            }
-            print(json.dumps(summary))
-        return 0 if self.stopped_by is None else 128 + self.stopped_by
+    Args:
+        cockpit: The display for `--display=cockpit`.
 
-    def _lost_process(self) -> DemodeckError:
-        dead = next((process for process in self.processes if process.exitcode), self.processes[0])
-        root = self.flying.get("root", "the dataset")
-        return DeviceError(
-            f"the {dead.name} process died (exit code {dead.exitcode}): saved episodes are intact; "
-            f"'demodeck recover {root}' saves a flight that is still open"
-        )
+    Raises:
+        DemodeckError: What went wrong in any of the processes, after everything flown is safe.
+    """
+    return _show(Processes.start(args, record), cockpit)
 
-    def _push(self, root: Path) -> None:
-        import huggingface_hub
 
-        from collector.hub.client import push_mirror
+def attach_session(session: dict[str, Any], cockpit: Display) -> int:
+    """Show a session that goes on, as `attach.sessions` names it; return the exit code.
 
-        if not huggingface_hub.get_token() and "HF_ENDPOINT" not in os.environ:
-            self._say("not pushed: no Hub account is set up (HF_TOKEN); 'demodeck publish' pushes it later")
-            return
-        pushed = push_mirror(
-            root, self.config["repo_id"], message="Record", tag="v3.0", private=self.config["private"]
-        )
-        self._say(f"pushed: {pushed.url}")
+    Raises:
+        DemodeckError: If it does not answer, or what went wrong in it.
+    """
+    return _show(Processes.attached(session), cockpit)
 
-    def _alarm(self, text: str) -> None:
-        """Say it with the terminal's bell."""
-        self._say(text + ("\a" if sys.stderr.isatty() else ""))
 
-    def _say(self, text: str) -> None:
-        if self.config["display"] == "log":
-            print(text, file=sys.stderr, flush=True)
+def _show(processes: Processes, cockpit: Display | None) -> int:
+    from collector.session.log import Log
+
+    log = Log(processes)
+    processes.end_at_signals(lambda: log.say("ending: saving what was flown ..."))
+    log.show()
+    if cockpit is not None and processes.pipes:
+        cockpit(processes)
+    processes.join()
+    return close(processes.account, log.say, processes.stopped_by)

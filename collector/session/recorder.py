@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import signal
+import time
 import traceback
 import uuid
 from collections.abc import Callable, Iterator
@@ -20,18 +21,22 @@ from typing import TYPE_CHECKING, Any
 from collector.dataset import durable
 from collector.dataset.encode import EncoderSettings
 from collector.dataset.journal import SYNC_S, JournalWriter, list_journals, read_journal
+from collector.dataset.labels import Labels
 from collector.dataset.probe import settings_for
 from collector.dataset.rewrite import TAKEN_BACK, TAKEN_BACK_LIST, compact
 from collector.dataset.schema import normalised
 from collector.dataset.writer import DatasetWriter
 from collector.errors import DataError, UsageError
 from collector.session import ipc
+from collector.session.port import ScreenPort
 from collector.session.realtime import prompt
+from collector.session.verdict.judge import History, Take, judge
 
 if TYPE_CHECKING:
     from collector.dataset.salvage import Salvaged
 
 _MAX_UNSEALED = 8  # flights waiting to be sealed before the next may begin
+_TOLD_S = 1.0  # how often the screen is told in flight what waits
 _IDLE_S = 0.05  # how often a journal is looked after when no tick comes
 
 
@@ -108,17 +113,20 @@ def run_recorder(from_control: Connection, to_screen: Connection) -> None:
         return
     if opening is None or opening["kind"] != "open":
         return
+    screen = ScreenPort(to_screen)
+    if berth := opening["berth"]:
+        screen.await_others(berth["recorder"], bytes.fromhex(berth["key"]))
     try:
         with sole_writer(Path(opening["root"])):
-            _Recorder(from_control, to_screen, opening).run()
+            _Recorder(from_control, screen, opening).run()
     except Exception as error:
         content = ipc.error_message(error)
         ipc.send(from_control, "error", **content)
-        ipc.send_unless_stalled(to_screen, "error", **content)
+        screen.tell("error", **content)
 
 
 class _Recorder:
-    def __init__(self, control: Connection, screen: Connection, opening: dict[str, Any]) -> None:
+    def __init__(self, control: Connection, screen: ScreenPort, opening: dict[str, Any]) -> None:
         self.control, self.screen = control, screen
         self.root = Path(opening["root"])
         self.fps = opening["fps"]
@@ -134,6 +142,8 @@ class _Recorder:
         self.flights: list[str] = []  # flight ids of this session, in the order of their episodes
         self.journal: JournalWriter | None = None
         self.header: dict[str, Any] = {}
+        self._next_told_s = 0.0
+        self._history, self._judged = History(), 0  # the verdicts of this session
 
     def _open_writer(self, resume: bool) -> DatasetWriter | None:
         """Open the dataset that is to be recorded on; None where it is made with the first flight."""
@@ -216,13 +226,16 @@ class _Recorder:
             message = ipc.receive(self.control)
             if message is None:
                 self._tick()
+                self._tell_backlog()
             elif message["kind"] == "begin":
                 self._begin(message)
             elif message["kind"] == "end":
                 self._end(message)
             elif message["kind"] == "taken_back":
                 self._note_taken_back(message["episodes"])
-                ipc.send_unless_stalled(self.screen, **message["answer"])
+                self.screen.tell(**message["answer"])
+            elif message["kind"] == "mark":
+                self.unsealed.append(self.sealing.submit(self._mark, message["episode"], message["success"]))
             else:
                 break
 
@@ -249,6 +262,7 @@ class _Recorder:
     def _note_taken_back(self, episodes: list[int]) -> None:
         """Note on the disk which episodes of this session are not to be kept, in place of what was noted before."""
         flights = [self.flights[episode - self.first] for episode in episodes]
+        self._history.leave_out(episodes)
         durable.write_json(
             self.root / TAKEN_BACK_LIST, {"flight_ids": flights}, self.root / ".journal" / "tmp"
         )
@@ -286,19 +300,62 @@ class _Recorder:
         self.flights.append(self.header["flight_id"])
         end = {k: v for k, v in message.items() if k not in ("kind", "discard")}
         self.unsealed.append(self.sealing.submit(self._seal, journal, end))
-        waiting = sum(not sealed.done() for sealed in self.unsealed)
-        ipc.send_unless_stalled(
-            self.screen, "sealing", flights=waiting, pictures=journal.backlog(), limit=_MAX_UNSEALED
+        self._tell_backlog(journal)
+
+    def _tell_backlog(self, ended: JournalWriter | None = None) -> None:
+        """Tell the screen what waits to be saved: now and then, and when a flight has ended."""
+        now_s, journal = time.monotonic(), ended or self.journal
+        if journal is None or (ended is None and now_s < self._next_told_s):
+            return
+        self._next_told_s = now_s + _TOLD_S
+        self.screen.tell(
+            "sealing",
+            flights=sum(not sealed.done() for sealed in self.unsealed),
+            pictures=journal.backlog(),
+            limit=_MAX_UNSEALED,
+            told=ended is not None,
         )
 
     def _seal(self, journal: JournalWriter, end: dict[str, Any]) -> None:
         journal.close(end)
         n_frames = journal.n_frames
+        self._judge(journal.folder, end)
+        n_bytes = sum(file.stat().st_size for file in journal.folder.rglob("*") if file.is_file())
         episode = self.writer.save(journal.folder)
         faults = json.loads(end.get("camera_faults") or "[]")
-        ipc.send_unless_stalled(
-            self.screen, "saved", episode=episode, frames=n_frames, **end | {"camera_faults": len(faults)}
+        self.screen.tell(
+            "saved",
+            episode=episode,
+            frames=n_frames,
+            bytes=n_bytes,
+            **end | {"camera_faults": len(faults)},
         )
+
+    def _judge(self, folder: Path, end: dict[str, Any]) -> None:
+        """Tell the screen the verdict on a flight that was just closed, before it is saved."""
+        with contextlib.suppress(DataError):  # what is wrong with it is said when it is saved
+            flight = read_journal(folder)
+            take = Take(
+                flight.fps,
+                flight.columns,
+                episode=self.first + self._judged,
+                action_names=flight.header.get("action_names", ()),
+                missed_ticks=end["missed_ticks"],
+                clipped=end.get("clipped_ticks", 0),
+                camera_faults=json.loads(end.get("camera_faults") or "[]"),
+                success=end["success"],
+                reason=end["reason"],
+                interrupted=end["interrupted"],
+            )
+            verdict = judge(take, self._history)
+            self._history.add(verdict.features)
+            self.screen.tell("verdict", episode=take.episode, **verdict.message())
+        self._judged += 1
+
+    def _mark(self, episode: int, success: bool) -> None:
+        """Write down what the person holds a saved episode to be."""
+        Labels(self.root).set([episode], "success", success, author="pilot")
+        self.screen.tell("marked", episode=episode, success=success)
 
     def _drain(self, leave: int = 0) -> None:
         """Wait until at most `leave` flights are unsealed; raise what went wrong in sealing."""

@@ -34,7 +34,7 @@ def check_cameras(cameras: dict[str, Any], measure_s: float = MEASURE_S) -> Iter
             yield Finding(f"camera {name}", False, True, problem)
         else:
             opened[name] = camera
-    yield from _measure(opened, measure_s)
+    yield from measure_cameras(opened, measure_s)
     yield from check_usb(opened)
 
 
@@ -103,7 +103,8 @@ class _Seen:
         return Finding(what, True, True, seen)
 
 
-def _measure(cameras: dict[str, Any], measure_s: float) -> Iterator[Finding]:
+def measure_cameras(cameras: dict[str, Any], measure_s: float) -> Iterator[Finding]:
+    """Measure open cameras together; their names and what was found."""
     seen = {name: _Seen(camera, measure_s) for name, camera in cameras.items()}
     clocked = {name: one for name, one in seen.items() if hasattr(one.camera, "latest_timestamp")}
     start = time.perf_counter()

@@ -14,9 +14,16 @@ from rigs.commands import PROJECT
 
 
 class Terminal:
-    """A command in a terminal: what it shows is waited for, keys are typed."""
+    """A command in a terminal: what it shows is waited for, keys are typed.
+
+    Sessions show the plain log, unless the command says otherwise.
+    """
 
     def __init__(self, command, env):
+        if command[0] in ("record", "teleop", "replay") and not any(
+            "--display" in str(arg) for arg in command
+        ):
+            command = [*command, "--display=log"]
         self.master, slave = pty.openpty()
         self.process = subprocess.Popen(
             [sys.executable, PROJECT / "demodeck.py", *map(str, command)],

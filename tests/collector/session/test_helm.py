@@ -8,6 +8,7 @@ import pytest
 
 from collector.session import ipc
 from collector.session.helm import Helm
+from collector.session.port import ScreenPort
 from collector.session.state import Event, State
 
 
@@ -28,12 +29,19 @@ class Pad:
         self.typed.append(data)
 
 
+def told(helm, kind):
+    """Return the messages of a kind that the screen got since it was last asked."""
+    messages = []
+    while helm.here.poll():
+        messages.append(ipc.receive(helm.here))
+    return [message for message in messages if message["kind"] == kind]
+
+
 @pytest.fixture
 def helm():
     here, there = multiprocessing.Pipe()
-    told = []
-    helm = Helm(there, lambda kind, **content: told.append((kind, content)))
-    helm.told, helm.here, helm.pad = told, here, Pad()
+    helm = Helm(ScreenPort(there))
+    helm.here, helm.pad = here, Pad()
     helm.rig = SimpleNamespace(pilot=helm.pad)
     yield helm
     here.close()
@@ -48,9 +56,11 @@ def test_keys_and_buttons_come_in_and_are_felt(helm):
     press(helm, Event.PAUSE)
     assert helm.poll() is Event.PAUSE
     assert helm.state is State.PAUSED
-    helm.pad.pressed = [Event.SUCCEED, Event.END]
+    helm.pad.pressed = [Event.DISCARD, Event.END]
     assert helm.poll() is Event.END
-    assert helm.told == [("refused", {"event": "succeed", "why": "no flight is running"})]
+    messages = [ipc.receive(helm.here) for _ in range(4)]
+    assert [message.get("state") for message in messages] == ["recording", "paused", None, "ready"]
+    assert messages[2]["event"] == "discard" and "no flight is running" in messages[2]["why"]
     assert helm.pad.felt == ["begin", "pause", "refused", "end"]
     assert helm.poll() is None
 
@@ -65,7 +75,7 @@ def test_what_was_pressed_before_a_flight_does_not_end_it(helm, source):
     helm.mark()
     assert helm.poll() is None
     assert helm.state is State.RECORDING
-    assert "before this began" in helm.told[0][1]["why"]
+    assert "before this began" in told(helm, "refused")[0]["why"]
     helm.pad.pressed = [Event.SUCCEED]
     assert helm.poll() is Event.SUCCEED
 
@@ -89,6 +99,18 @@ def test_handlers_do_not_end_a_flight(helm):
     press(helm, Event.END)
     assert helm.poll() is Event.END
     assert seen == [Event.CLUTCH]
+
+
+def test_what_ends_a_flight_does_something_else_between_flights(helm):
+    marked = []
+    helm.between[Event.SUCCEED] = lambda event, content: marked.append(content["episode"])
+    press(helm, Event.SUCCEED)
+    assert helm.poll() is None
+    assert len(marked) == 1 and helm.state is State.READY
+    helm.take(Event.BEGIN)
+    press(helm, Event.SUCCEED)
+    assert helm.poll() is Event.SUCCEED
+    assert len(marked) == 1
 
 
 def test_typed_keys_go_to_the_pilot_and_a_lost_screen_is_an_event(helm):

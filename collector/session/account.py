@@ -106,7 +106,9 @@ class Account:
     @property
     def kept(self) -> list[int]:
         """Whole episodes that are saved and not taken back."""
-        return [episode for episode in self.saved if episode not in self.taken_back and episode not in self.cut]
+        return [
+            episode for episode in self.saved if episode not in self.taken_back and episode not in self.cut
+        ]
 
     @property
     def cut(self) -> list[int]:

@@ -146,8 +146,8 @@ _TABLE: dict[State, dict[Event, State | str]] = {
     State.HALTED: {
         Event.BEGIN: "the robot is halted; 'end' frees it",
         Event.END: State.PAUSED,  # not at once into the next flight: the arm was halted for a reason
-        Event.SUCCEED: State.HALTED,
-        Event.MISS: State.HALTED,
+        Event.SUCCEED: "the robot is halted; 'end' frees it",
+        Event.MISS: "the robot is halted; 'end' frees it",
         Event.DISCARD: "the robot is halted; the flight is kept, 'take_back' takes it back",
         Event.TAKE_BACK: State.HALTED,
         Event.BRING_BACK: State.HALTED,

@@ -121,7 +121,7 @@ class CockpitApp(App[None]):
     def look(self) -> None:
         """Hear what the session told, and draw what there is to see."""
         self._pump.beat()
-        if self._over:
+        if self._over or not self.is_running:  # its widgets go before its timer does
             return
         while not self._pump.heard.empty():
             message = self._pump.heard.get()

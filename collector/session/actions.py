@@ -61,7 +61,7 @@ ACTIONS = (
         Event.BRING_BACK, ("b",), "bring back", "Bring back what was taken back (5b: episode 5)", True, True
     ),
     Action(Event.PAUSE, ("p",), "pause", "Save the flight and pause, or go on"),
-    Action(Event.PRACTISE, ("f",), "practise", "Fly without recording, until the flight is ended", True),
+    Action(Event.PRACTISE, ("m",), "practise", "Fly without recording, until the flight is ended", True),
     Action(
         Event.CLUTCH, ("c",), "clutch", "Hold the robot while the leader is moved, or let it follow again"
     ),

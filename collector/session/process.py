@@ -180,7 +180,12 @@ def _show(processes: Processes, cockpit: Display | None) -> int:
     from collector.session.log import Log
 
     log = Log(processes)
-    processes.end_at_signals(lambda: log.say("ending: saving what was flown ..."))
+
+    def say_ending() -> None:
+        if processes.account.config["display"] != "cockpit":  # which shows it
+            log.say("ending: saving what was flown ...")
+
+    processes.end_at_signals(say_ending)
     log.show()
     if cockpit is not None and processes.pipes:
         cockpit(processes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections import deque
 from pathlib import Path
 from typing import Any
@@ -326,7 +327,7 @@ class CockpitApp(App[None]):
                 severity="warning",
             )
             return
-        with self.suspend():
+        with self._pump.excused(), self.suspend():
             sys.stdout.write("\x1b[2J\x1b[H")
             sys.stdout.flush()
             sys.stdout.buffer.write(drawn)
@@ -360,8 +361,8 @@ def run_cockpit(processes: Processes) -> None:
     try:
         CockpitApp(processes, pump, speaker).run()
     finally:
+        pump.screen_closed()
         speaker.close()
         while processes.pipes:  # the screen fell, and the session goes on to its end
             processes.command(Event.LOST)
-            pump.join(0.5)
-            pump.beat()
+            time.sleep(0.5)

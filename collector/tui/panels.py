@@ -85,7 +85,7 @@ class RigPanel(Panel):
         verdict = "All is well." if not wrong else f"{len(wrong)} to look at."
         lines.append(
             Content.from_markup(
-                "\n$verdict [b]→[/b] begins, [b]f[/b] practises: nothing is recorded.", verdict=verdict
+                "\n$verdict [b]→[/b] begins, [b]m[/b] practises: nothing is recorded.", verdict=verdict
             )
         )
         self.put(Content("\n").join(lines))

@@ -6,9 +6,12 @@ control or recorder tell may be lost then, and nobody sees the robot: it is held
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import threading
+import time
+from collections.abc import Iterator
 from multiprocessing.connection import wait
 from typing import Any
 
@@ -38,12 +41,26 @@ class Pump(threading.Thread):
         self.heard: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         self.stalled = False
         self._processes = processes
-        self._looks = 0
+        self._looks, self._looked_s, self._excused = 0, 0.0, False
 
     def beat(self) -> None:
         """The screen lives."""
         self._looks = 0
         self.stalled = False
+
+    @contextlib.contextmanager
+    def excused(self) -> Iterator[None]:
+        """Within this the screen need not beat: the person has put it aside."""
+        self._excused = True
+        try:
+            yield
+        finally:
+            self.beat()
+            self._excused = False
+
+    def screen_closed(self) -> None:
+        """From here on there is no screen that could stand still."""
+        self._excused = True
 
     def run(self) -> None:
         """Carry, until both processes have ended."""
@@ -55,12 +72,16 @@ class Pump(threading.Thread):
             self._watch()
         self.heard.put(None)
         while self._watch() < _LET_GO_LOOKS:
-            threading.Event().wait(_LOOK_S)
+            time.sleep(_LOOK_S)
         # Everything is saved, and the screen can neither be drawn nor closed: only this ends the process.
         os._exit(1 if self._processes.stopped_by is None else 128 + self._processes.stopped_by)
 
     def _watch(self) -> int:
-        """Count a look; return how many there were since the last beat."""
+        """Count a look, unless there was one just now; return how many there were since the last beat."""
+        now_s = time.monotonic()
+        if self._excused or now_s - self._looked_s < 0.9 * _LOOK_S:
+            return self._looks
+        self._looked_s = now_s
         self._looks += 1
         if self._looks == _STALLED_LOOKS:
             self.stalled = True

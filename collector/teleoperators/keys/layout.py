@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from collector.errors import UsageError
+from collector.session.actions import ACTIONS
 from collector.teleoperators.motion.tables import read_tables
 from collector.teleoperators.motion.wish import EE_AXES, PLANE_AXES
 
 DEFAULT = Path(__file__).parent / "default.toml"
-# What the session's screen does with keys; see collector.session.keys.
-TAKEN = (*"nrubpcoq+-", "space", "escape", "enter", "left", "right", *"0123456789")
+# What the session does with keys in a plain terminal.
+TAKEN = (*(key for action in ACTIONS for key in action.keys), *"0123456789")
 _NAMED = ("tab", "backspace", "up", "down")
 _MODES = {"ee": EE_AXES, "joint": tuple(f"joint{n}" for n in range(1, 17)), "plane": PLANE_AXES}
 _TABLES = {"gears": ("speeds", "first", "keys"), "gripper": ("rate", "keys"), "stop": ("key",), **_MODES}
@@ -116,7 +117,7 @@ def _pair(table: dict[str, Any], name: str, key: str) -> tuple[str, str]:
 def _check_key(key: object, seen: str) -> None:
     if key in TAKEN:
         raise UsageError(
-            f"{seen}: '{key}' is the session's own: choose another than {' '.join(TAKEN[:5])}, digits"
+            f"{seen}: '{key}' is the session's own: choose another than {' '.join(TAKEN[:-10])}, digits"
         )
     if not isinstance(key, str) or not (
         key in _NAMED or (len(key) == 1 and key.isprintable() and key == key.lower())

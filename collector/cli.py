@@ -140,7 +140,7 @@ def main_recover(args: list[str]) -> int:
     given = parser.parse_args(args)
     from collector.dataset.journal import list_journals
     from collector.dataset.locate import locate
-    from collector.session.recorder import recover
+    from collector.session.recovery import recover
 
     # Where a crash came before the first save there are flights, and no dataset yet.
     root = Path(given.dataset) if list_journals(Path(given.dataset)) else locate(given.dataset)

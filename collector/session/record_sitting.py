@@ -194,7 +194,7 @@ class RecordSitting(Sitting):
             "reason": result.reason,
             "camera_faults": json.dumps(result.camera_faults) if result.camera_faults else None,
         }
-        if not ipc.send(self.recorder, "end", discard=discard, **summary):
+        if not ipc.send(self.recorder, "end", discard=discard, clipped=result.clipped, **summary):
             raise ipc.RecorderLostError(ipc.LOST_TEXT)
         ipc.check_for_error(self.recorder)
         self._tell(

@@ -75,6 +75,8 @@ class _Recorder:
         self._writer = self._open_writer(opening["resume"])
         self.encoder = self._choose_encoder(opening["encoder"])
         self.ring = ipc.Ring(self.features, opening["ring"])
+        # A flight that waits to be saved is whole on the disk meanwhile: closing does not wait for saving.
+        self.closing = ThreadPoolExecutor(1, thread_name_prefix="closing")
         self.sealing = ThreadPoolExecutor(1, thread_name_prefix="sealing")
         self.unsealed: list[Future] = []
         self.flights: list[str] = []  # flight ids of this session, in the order of their episodes
@@ -146,6 +148,7 @@ class _Recorder:
             raise
         finally:
             self.ring.close()  # first: what follows may fail, on a full disk
+            self.closing.shutdown()
             self.sealing.shutdown()
             if self._writer:
                 self._writer.close()
@@ -236,8 +239,10 @@ class _Recorder:
             self.unsealed.append(self.sealing.submit(journal.abandon))
             return
         self.flights.append(self.header["flight_id"])
+        clipped = message.pop("clipped", {})
         end = {k: v for k, v in message.items() if k not in ("kind", "discard")}
-        self.unsealed.append(self.sealing.submit(self._seal, journal, end))
+        closed = self.closing.submit(journal.close, end)
+        self.unsealed.append(self.sealing.submit(self._seal, journal, closed, end, clipped))
         self._tell_backlog(journal)
 
     def _tell_backlog(self, ended: JournalWriter | None = None) -> None:
@@ -254,10 +259,12 @@ class _Recorder:
             told=ended is not None,
         )
 
-    def _seal(self, journal: JournalWriter, end: dict[str, Any]) -> None:
-        journal.close(end)
+    def _seal(
+        self, journal: JournalWriter, closed: Future[None], end: dict[str, Any], clipped: dict[str, int]
+    ) -> None:
+        closed.result()
         n_frames = journal.n_frames
-        self._judge(journal.folder, end)
+        self._judge(journal.folder, end, clipped)
         n_bytes = sum(file.stat().st_size for file in journal.folder.rglob("*") if file.is_file())
         episode = self.writer.save(journal.folder)
         faults = json.loads(end.get("camera_faults") or "[]")
@@ -269,7 +276,7 @@ class _Recorder:
             **end | {"camera_faults": len(faults)},
         )
 
-    def _judge(self, folder: Path, end: dict[str, Any]) -> None:
+    def _judge(self, folder: Path, end: dict[str, Any], clipped: dict[str, int]) -> None:
         """Tell the screen the verdict on a flight that was just closed, before it is saved."""
         with contextlib.suppress(DataError):  # what is wrong with it is said when it is saved
             flight = read_journal(folder)
@@ -279,7 +286,7 @@ class _Recorder:
                 episode=self.first + self._judged,
                 action_names=flight.header.get("action_names", ()),
                 missed_ticks=end["missed_ticks"],
-                clipped=end.get("clipped_ticks", 0),
+                clipped=clipped,
                 camera_faults=json.loads(end.get("camera_faults") or "[]"),
                 success=end["success"],
                 reason=end["reason"],

@@ -75,6 +75,8 @@ def _timing(take: Take) -> Iterator[Reason]:
 
 def _clipped(take: Take, scale: np.ndarray) -> Iterator[Reason]:
     n, why = len(take), take.clipped if isinstance(take.clipped, Mapping) else {}
+    eased = why.get("eased", 0)  # a robot that comes nearer to its leader, as it must
+    why = {name: n for name, n in why.items() if name != "eased"}
     told = max(why.values(), default=0) if isinstance(take.clipped, Mapping) else take.clipped
     executed = take.column("executed_action")
     joints, span, changed = "", (0, n), 0
@@ -88,7 +90,7 @@ def _clipped(take: Take, scale: np.ndarray) -> Iterator[Reason]:
         joints = ", ".join(
             take.joint(int(j)) for j in np.argsort(-by_joint, kind="stable")[:3] if by_joint[j]
         )
-        span, changed = longest(differs.any(axis=1)), int(differs.any(axis=1).sum())
+        span, changed = longest(differs.any(axis=1)), max(0, int(differs.any(axis=1).sum()) - eased)
     share = max(told, changed) / max(n, 1)
     if share > _CLIPPED_LOOK:
         most = max(why, key=lambda name: why[name]) if any(why.values()) else ""

@@ -1,72 +1,150 @@
-"""What a rewritten dataset takes over from its source besides frames: labels, scores, and unknown files."""
+"""What a rewritten dataset takes over from its sources besides frames: labels, scores, and unknown files."""
 
 from __future__ import annotations
 
+import filecmp
 import json
 import os
 import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from collector.dataset import durable, tables
 
 KNOWN = {"data", "videos", "meta", "curation", ".journal", ".git", ".cache", "images"}
+MANIFEST = Path("curation/edit.json")  # how a set was made of others; a new one has its own
+_OF_ALL_FRAMES = {"scores.parquet"}  # said of whole episodes: no longer true of a part
 
 
-def carry_along(source: Path, root: Path, chosen: list[int]) -> None:
+class Taken(NamedTuple):
+    """An episode of a source: its number there and in the new set, and the part that is taken, if not all.
+
+    Attributes:
+        frames: First frame and the one after the last, counted from the episode's first; None for all.
+    """
+
+    old: int
+    new: int
+    frames: tuple[int, int] | None = None
+
+
+def carry_along(
+    root: Path, taken: Mapping[Path, Sequence[Taken]], tasks: Mapping[str, str] | None = None
+) -> None:
     """Take over labels and scores, renumbered, and files that the format does not know, as they are.
 
+    Where several sources have a file of one name with different content, that of the first stays and the others
+    go to `curation/of/<source>/`. What names frames (`frame_index`, `from_frame`, `to_frame`) is cut with them.
+
     Args:
-        chosen: The episodes taken, by their old numbers in their new order.
+        root: The new dataset.
+        taken: The episodes taken, by the source's folder.
+        tasks: New words for tasks, for the labels that name one.
 
     Raises:
         OSError: If the disk refuses.
     """
-    new_number = {old: new for new, old in enumerate(chosen)}
+    lines: list[dict[str, Any]] = []
+    parts: dict[Path, list[pa.Table]] = {}
+    for source, episodes in taken.items():
+        news: dict[int, list[Taken]] = {}
+        for one in episodes:
+            news.setdefault(one.old, []).append(one)
+        for path in _sidecars(source):
+            name = path.relative_to(source)
+            if name.parts[0] == "curation" and path.name == "labels.jsonl":
+                lines += _labels(path, news, tasks or {})
+            elif (
+                name.parts[0] == "curation"
+                and path.suffix == ".parquet"
+                and "episode_index" in pq.read_schema(path).names
+            ):
+                parts.setdefault(name, []).append(_rows(path, news))
+            elif not (root / name).exists():
+                _copy_file(path, root / name)
+            elif not filecmp.cmp(path, root / name, shallow=False):
+                _copy_file(path, root / "curation" / "of" / source.resolve().name / name)
+    if any((source / "curation" / "labels.jsonl").exists() for source in taken):
+        if len(taken) > 1:
+            lines.sort(key=lambda line: str(line.get("at", "")))
+        text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+        durable.write_bytes(root / "curation" / "labels.jsonl", text.encode())
+    for name, found in parts.items():
+        table = found[0] if len(found) == 1 else pa.concat_tables(found, promote_options="permissive")
+        durable.write_bytes(root / name, tables.parquet_bytes(table))
+
+
+def _sidecars(source: Path) -> list[Path]:
+    """Return the files of a dataset that a rewriting does not make itself."""
+    made = {source / name for name in (tables.INFO, tables.STATS, tables.TASKS, MANIFEST)}
     curation = source / "curation"
-    for path in sorted(curation.rglob("*")) if curation.is_dir() else []:
-        target = root / "curation" / path.relative_to(curation)
-        if path.is_dir():
-            continue
-        if path.name == "labels.jsonl":
-            durable.write_bytes(target, _renumbered_lines(path, new_number))
-        elif path.suffix == ".parquet" and "episode_index" in pq.read_schema(path).names:
-            table = tables.read_parquet(path)
-            durable.write_bytes(target, tables.parquet_bytes(_renumbered_rows(table, new_number)))
-        else:
-            _copy_file(path, target)
+    found = sorted(curation.rglob("*")) if curation.is_dir() else []
     for path in sorted(source.iterdir()):
-        if path.name in KNOWN:
-            continue
-        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-            if file.is_file():
-                _copy_file(file, root / file.relative_to(source))
-    known = {tables.INFO.name, tables.STATS.name, tables.TASKS.name}
-    for file in sorted((source / "meta").iterdir()):
-        if file.is_file() and file.name not in known:
-            _copy_file(file, root / "meta" / file.name)
+        if path.name not in KNOWN:
+            found += sorted(path.rglob("*")) if path.is_dir() else [path]
+    found += sorted((source / "meta").iterdir())
+    return [path for path in found if path.is_file() and path not in made]
 
 
-def _renumbered_rows(table: pa.Table, new_number: dict[int, int]) -> pa.Table:
-    table = table.filter(pa.array([e in new_number for e in table["episode_index"].to_pylist()], pa.bool_()))
-    numbers = [new_number[e] for e in table["episode_index"].to_pylist()]
+def _rows(path: Path, news: Mapping[int, list[Taken]]) -> pa.Table:
+    """Return the rows of the episodes taken, renumbered; those of frames that are not taken are left out."""
+    table = tables.read_parquet(path)
+    rows: list[int] = []
+    taken: list[Taken] = []
+    for row, episode in enumerate(table["episode_index"].to_pylist()):
+        for one in news.get(episode, []):
+            if one.frames is None or path.name not in _OF_ALL_FRAMES:
+                rows.append(row)
+                taken.append(one)
+    table = table.take(pa.array(rows, pa.int64()))
     kind = table.schema.field("episode_index").type
-    return tables.with_columns(table, {"episode_index": numbers}, {"episode_index": kind})
+    table = tables.with_columns(table, {"episode_index": [one.new for one in taken]}, {"episode_index": kind})
+    if any(one.frames for one in taken):
+        table = _cut_rows(table, [one.frames for one in taken])
+    return table
 
 
-def _renumbered_lines(path: Path, new_number: dict[int, int]) -> bytes:
+def _cut_rows(table: pa.Table, frames: Sequence[tuple[int, int] | None]) -> pa.Table:
+    keep = [True] * table.num_rows
+    columns: dict[str, list[Any]] = {}
+    if "frame_index" in table.column_names:
+        columns["frame_index"] = table["frame_index"].to_pylist()
+        for row, (at, part) in enumerate(zip(columns["frame_index"], frames)):
+            if part is not None and at is not None:
+                keep[row] = part[0] <= at < part[1]
+                columns["frame_index"][row] = at - part[0]
+    if {"from_frame", "to_frame"} <= set(table.column_names):
+        columns |= {name: table[name].to_pylist() for name in ("from_frame", "to_frame")}
+        for row, part in enumerate(frames):
+            first, last = columns["from_frame"][row], columns["to_frame"][row]
+            if part is not None and first is not None and last is not None:
+                keep[row] = keep[row] and first < part[1] and last > part[0]
+                columns["from_frame"][row] = max(0, first - part[0])
+                columns["to_frame"][row] = min(last, part[1]) - part[0]
+    kinds = {name: table.schema.field(name).type for name in columns}
+    return tables.with_columns(table, columns, kinds).filter(pc.cast(pa.array(keep), pa.bool_()))
+
+
+def _labels(path: Path, news: Mapping[int, list[Taken]], tasks: Mapping[str, str]) -> list[dict[str, Any]]:
     lines = []
     content = path.read_text(encoding="utf-8")
     for text in content[: content.rfind("\n") + 1].splitlines():
         line = json.loads(text)
-        if "episode" in line:
-            if line["episode"] not in new_number:
-                continue
-            line["episode"] = new_number[line["episode"]]
-        lines.append(json.dumps(line, ensure_ascii=False) + "\n")
-    return "".join(lines).encode()
+        if line.get("field") == "task" and line.get("value") in tasks:
+            line["value"] = tasks[line["value"]]
+        if "episode" not in line:
+            lines.append(line)
+        else:
+            taken = news.get(line["episode"], [])
+            if line.get("field") == "trim":
+                taken = [one for one in taken if one.frames is None]  # else its frames are no longer those
+            lines += [{**line, "episode": one.new} for one in taken]
+    return lines
 
 
 def _copy_file(source: Path, target: Path) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from collector.dataset import durable, schema, stats, tables
-from collector.dataset.carry import carry_along, link_tree
+from collector.dataset.carry import Taken, carry_along, link_tree
 from collector.dataset.reader import Dataset
 from collector.dataset.remains import Clip, Remains, Rows, arrow_schema, file_rows
 from collector.dataset.running import RunningStats
@@ -279,7 +279,8 @@ class Rebuilt:
         }
         running = RunningStats.of(self.new, info, table)
         durable.write_json(self.new / tables.STATS, stats.to_json(running.stats()))
-        carry_along(self.root, self.new, list(self.firsts))
+        taken = [Taken(old, new) for new, old in enumerate(self.firsts)]
+        carry_along(self.new, {self.root: taken})
         for folder in self.new.iterdir():
             if re.fullmatch(r"tmp[a-z0-9_]{8}", folder.name):
                 shutil.rmtree(folder)  # a video that was being encoded

@@ -84,7 +84,10 @@ class VideoReader:
         return lambda time: (2 * (time * scale - offset) + whole) // (2 * whole)
 
     def packets(self, from_s: float = 0.0, n_frames: int | None = None) -> Iterator[tuple[Any, int, int]]:
-        """Give an episode's packets in decoding order.
+        """Give the packets that show an episode, in decoding order: the shortest run that can be cut out.
+
+        It begins at the keyframe at or before the episode, so that frames may come before the episode's first
+        (they have negative times), and ends with no gap, so that a frame or two that others refer to may follow.
 
         Args:
             from_s: Where the episode begins in the file [s].
@@ -94,37 +97,57 @@ class VideoReader:
             The packet, and its presentation and decoding time in frames since the episode's first.
 
         Raises:
-            DataError: If the episode does not begin with a keyframe or has fewer frames.
+            DataError: If no keyframe precedes the episode or it has fewer frames.
         """
-        start, found = Fraction(from_s), 0
-        frame_at = self._frame_clock(start)
-        self._seek(start)
-        try:
-            for packet in self._container.demux(self._stream):
-                if packet.size == 0:
-                    continue
-                if packet.is_corrupt or packet.pts is None or packet.dts is None:
-                    break
-                index = frame_at(packet.pts)
-                if index < 0:
-                    continue
-                if n_frames is not None and index >= n_frames:
-                    break
-                if found == 0 and (index != 0 or not packet.is_keyframe):
-                    raise DataError(
-                        f"{self.path}: no keyframe where the episode begins ({from_s:g} s): it cannot be cut "
-                        "without encoding again"
-                    )
-                found += 1
-                yield packet, index, frame_at(packet.dts)
-                if found == n_frames:
-                    break
-        except (av.error.EOFError, av.error.InvalidDataError):
-            pass  # cut short
-        if n_frames is not None and found != n_frames:
-            raise DataError(
-                f"{self.path} holds {found} of the episode's {n_frames} frames from {from_s:g} s on"
-            )
+        start = Fraction(from_s)
+        frame_at, shown, last = self._frame_clock(start), set[int](), -1
+        first: int | None = None
+        for packet, index in self._run(start, frame_at):
+            first = index if first is None else first
+            if index < first:
+                continue  # shown before the keyframe: it refers to what comes before that
+            shown.add(index)
+            last = max(last, index)
+            yield packet, index, frame_at(packet.dts)
+            if n_frames is not None and last >= n_frames - 1 and len(shown) == last - first + 1:
+                return
+        if n_frames is not None:
+            found = len(shown & set(range(n_frames)))
+            raise DataError(self._too_few(found, n_frames, from_s))
+
+    def _run(self, start: Fraction, frame_at: Callable[[int], int]) -> Iterator[tuple[Any, int]]:
+        """Yield packets and their frames since `start` [s], from the last keyframe at or before it on.
+
+        Raises:
+            DataError: If there is none.
+        """
+        # Where frames are reordered, an index that counts decoding times may lead past the keyframe.
+        for back_s in (0, 2, 20, None):
+            self._seek(Fraction(0) if back_s is None else max(Fraction(0), start - back_s))
+            lead: list[tuple[Any, int]] = []
+            reached = passed = False
+            with contextlib.suppress(av.error.EOFError, av.error.InvalidDataError):  # cut short
+                for packet in self._container.demux(self._stream):
+                    if packet.size == 0:
+                        continue
+                    if packet.is_corrupt or packet.pts is None or packet.dts is None:
+                        break
+                    index = frame_at(packet.pts)
+                    if reached:
+                        yield packet, index
+                        continue
+                    starts = packet.is_keyframe and index <= 0
+                    passed = index >= 0 and not lead and not starts
+                    if passed:
+                        break
+                    if lead or starts:
+                        lead = [*([] if starts else lead), (packet, index)]
+                    reached = bool(lead) and index >= 0
+                    if reached:
+                        yield from lead
+            if not passed:
+                return
+        raise DataError(f"{self.path} has no keyframe at or before {float(start):g} s: restore the file")
 
     def frames(self, from_s: float = 0.0, n_frames: int | None = None) -> Iterator[np.ndarray]:
         """Decode an episode's pictures, in order.
@@ -218,23 +241,28 @@ class VideoJoiner:
     def add(self, reader: VideoReader, from_s: float, n_frames: int) -> int:
         """Append an episode of `n_frames` frames that begins at `from_s` [s] of `reader`; return its first frame.
 
+        What is copied begins with a keyframe: frames that the episode does not show may lie before and after it.
+
         Raises:
-            DataError: If the episode does not begin with a keyframe or has fewer frames.
+            DataError: If no keyframe precedes the episode or it has fewer frames.
         """
-        first = self.n_frames
+        first, end = None, self.n_frames
         if self._stream is None:
             self._stream = self._container.add_stream_from_template(reader.stream, opaque=True)
             self._stream.time_base = self._time_base
             self.format = reader.format()
         with system_errors(self.path):
             for packet, shown, decoded in reader.packets(from_s, n_frames):
+                if first is None:
+                    first = self.n_frames - shown  # the keyframe comes right after what is there
+                end = max(end, first + shown + 1)
                 packet.stream = self._stream
                 packet.time_base = self._time_base
                 packet.pts, packet.dts, packet.duration = first + shown, first + decoded, 1
                 self.n_bytes += packet.size
                 self._container.mux(packet)
-        self.n_frames += n_frames
-        return first
+        self.n_frames = end
+        return self.n_frames if first is None else first
 
     def close(self) -> None:
         """Finish the file; syncing it is the caller's."""

@@ -2,74 +2,34 @@
 
 from __future__ import annotations
 
-import json
-import os
 import sys
 from argparse import BooleanOptionalAction
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from collector.errors import UsageError
-from collector.flags import PlainParser
+from curation.arguments import DATASET, EPISODES, WHERE, author_name, open_dataset, print_json, verb_parser
 from curation.show import ProgressLine, cell, counted, episode_list, table
-
-if TYPE_CHECKING:
-    from collector.dataset.reader import Dataset
-
-_DATASET = "folder of a dataset, or its name (looked for in datasets/ and in the LeRobot cache)"
-_EPISODES = "episode numbers and ranges: 3,5,7-9"
-_WHERE = "SQL condition over the columns that 'demodeck query DATASET' knows"
-
-
-def _parser(verb: str, about: str) -> PlainParser:
-    return PlainParser(prog=f"demodeck {verb}", description=about)
-
-
-def _open(name: str) -> Dataset:
-    from collector.dataset.locate import locate
-    from collector.dataset.reader import Dataset
-
-    return Dataset.open(locate(name))
-
-
-def _print_json(value: Any) -> None:
-    print(json.dumps(value, default=str))
-
-
-def author_name(given: str | None) -> str:
-    """Return who labels: the flag, else `DEMODECK_AUTHOR`, else the user's name.
-
-    Raises:
-        UsageError: If there is none, or it looks like an automatic author.
-    """
-    name = given or os.environ.get("DEMODECK_AUTHOR") or os.environ.get("USER") or os.environ.get("LOGNAME")
-    if not name or not name.strip():
-        import getpass
-
-        try:
-            name = getpass.getuser()
-        except (OSError, KeyError):
-            raise UsageError("who is labelling? give --author NAME or set DEMODECK_AUTHOR") from None
-    if name.startswith("check:"):
-        raise UsageError(
-            f"the author '{name}' is kept for automatic verdicts: choose a name without 'check:'"
-        )
-    return name.strip()
 
 
 def main_label(args: list[str]) -> int:
     """`demodeck label`: set verdict, success or note; show the history; take back the last entry."""
-    parser = _parser(
+    parser = verb_parser(
         "label", "Set verdict, success or a note on episodes; every change is kept with its author."
     )
-    parser.add_argument("dataset", metavar="DATASET", help=_DATASET)
-    parser.add_argument("episodes", metavar="EPISODES", nargs="?", help=_EPISODES)
-    parser.add_argument("--where", metavar="SQL", help=_WHERE)
+    parser.add_argument("dataset", metavar="DATASET", help=DATASET)
+    parser.add_argument("episodes", metavar="EPISODES", nargs="?", help=EPISODES)
+    parser.add_argument("--where", metavar="SQL", help=WHERE)
     parser.add_argument("--verdict", choices=["keep", "drop", "none"], help="'none' takes the verdict back")
     parser.add_argument(
         "--success", choices=["true", "false", "none"], help="'none': what was recorded holds"
     )
     parser.add_argument("--note", metavar="TEXT")
+    parser.add_argument(
+        "--trim", metavar="FIRST:LAST", help="frames that 'edit apply' shall leave; 'none': all"
+    )
+    parser.add_argument(
+        "--task", metavar="TEXT", help="words that 'edit apply' shall give it; '': those it has"
+    )
     parser.add_argument(
         "--author", metavar="NAME", help="who decides (default: $DEMODECK_AUTHOR, else $USER)"
     )
@@ -82,8 +42,10 @@ def main_label(args: list[str]) -> int:
 
     values = _label_values(flags)
     if sum([bool(values), flags.history, flags.undo]) != 1:
-        raise UsageError("say what to do: one of --verdict/--success/--note, --history or --undo")
-    dataset = _open(flags.dataset)
+        raise UsageError(
+            "say what to do: one of --verdict/--success/--note/--trim/--task, --history or --undo"
+        )
+    dataset = open_dataset(flags.dataset)
     from collector.dataset.labels import Labels
 
     labels = Labels(dataset.root)
@@ -92,7 +54,7 @@ def main_label(args: list[str]) -> int:
             raise UsageError("--undo takes back the last entry whatever it was: name no episodes")
         undone = labels.undo(author_name(flags.author))
         if flags.json:
-            _print_json({"undone": undone})
+            print_json({"undone": undone})
         else:
             first = undone[0]
             about = episode_list([line["episode"] for line in undone])
@@ -104,7 +66,7 @@ def main_label(args: list[str]) -> int:
     if flags.history:
         rows = history_rows(labels, chosen)
         if flags.json:
-            _print_json([dict(zip(HISTORY, row)) for row in rows])
+            print_json([dict(zip(HISTORY, row)) for row in rows])
         else:
             print(table(HISTORY, rows) if rows else "no labels yet")
         return 0
@@ -113,7 +75,7 @@ def main_label(args: list[str]) -> int:
     for field, value in values.items():
         labels.set(chosen, field, value, author)
     if flags.json:
-        _print_json({"episodes": chosen, "set": values, "author": author})
+        print_json({"episodes": chosen, "set": values, "author": author})
     else:
         said = ", ".join(f"{field} = {cell(value) or 'none'}" for field, value in values.items())
         print(f"{counted(len(chosen))} ({episode_list(chosen)}): {said} (by {author})")
@@ -125,6 +87,10 @@ def _label_values(flags: Any) -> dict[str, Any]:
     values: dict[str, Any] = {}
     if flags.note is not None:
         values["note"] = flags.note or None
+    if flags.task is not None:
+        values["task"] = flags.task or None
+    if flags.trim is not None:
+        values["trim"] = None if flags.trim == "none" else _trim_of(flags.trim)
     if flags.success is not None:
         values["success"] = {"true": True, "false": False, "none": None}[flags.success]
     if flags.verdict is not None:
@@ -132,12 +98,21 @@ def _label_values(flags: Any) -> dict[str, Any]:
     return values
 
 
+def _trim_of(text: str) -> list[int]:
+    from curation.trim import parse_frames
+
+    first, last = parse_frames(text)
+    if last is None or last <= first:
+        raise UsageError(f"--trim is '{text}': name both ends of what is left, like 12:180")
+    return [first, last]
+
+
 def main_score(args: list[str]) -> int:
     """`demodeck score`: run the checks, store scores and findings, print what was found."""
-    parser = _parser(
+    parser = verb_parser(
         "score", "Run the checks over every episode and store what they found beside the dataset."
     )
-    parser.add_argument("dataset", metavar="DATASET", help=_DATASET)
+    parser.add_argument("dataset", metavar="DATASET", help=DATASET)
     parser.add_argument("--video", action="store_true", help="decode the cameras too (dark, frozen, blurred)")
     parser.add_argument("--jobs", type=int, metavar="N", help="processes (default: cores, where it pays)")
     parser.add_argument(
@@ -152,7 +127,7 @@ def main_score(args: list[str]) -> int:
     flags = parser.parse_args(args)
     if flags.jobs is not None and flags.jobs < 1:
         raise UsageError(f"--jobs is {flags.jobs}: it must be at least 1")
-    dataset = _open(flags.dataset)
+    dataset = open_dataset(flags.dataset)
     from collector.dataset.labels import Labels
     from curation.choose import parse_episodes
     from curation.report import explanation, result_as_json, summary
@@ -164,7 +139,7 @@ def main_score(args: list[str]) -> int:
     store(dataset.root, scoring, flags.video)
     dropped = drop_faults(Labels(dataset.root), scoring) if flags.drop_faults else None
     if flags.json:
-        _print_json(result_as_json(dataset, scoring, dropped, asked))
+        print_json(result_as_json(dataset, scoring, dropped, asked))
         return 0
     if asked:
         for episode in asked:
@@ -182,17 +157,17 @@ def main_score(args: list[str]) -> int:
 
 def main_query(args: list[str]) -> int:
     """`demodeck query`: list episodes by SQL."""
-    parser = _parser(
+    parser = verb_parser(
         "query",
         "List episodes by an SQL condition over the episode table, labels and scores, for example "
         "\"verdict = 'keep' and success\". Exit code 2 where nothing matches.",
     )
-    parser.add_argument("dataset", metavar="DATASET", help=_DATASET)
+    parser.add_argument("dataset", metavar="DATASET", help=DATASET)
     parser.add_argument("condition", metavar="SQL", nargs="?", help="condition; without it all are listed")
     parser.add_argument("--columns", metavar="A,B", help="columns to show")
     parser.add_argument("--json", action="store_true")
     flags = parser.parse_args(args)
-    dataset = _open(flags.dataset)
+    dataset = open_dataset(flags.dataset)
     from curation.query import never_scored, query_episodes
 
     columns = (
@@ -204,7 +179,7 @@ def main_query(args: list[str]) -> int:
             f"note: {counted(missing)} not scored yet: run 'demodeck score {flags.dataset}'", file=sys.stderr
         )
     if flags.json:
-        _print_json([dict(zip(names, row)) for row in rows])
+        print_json([dict(zip(names, row)) for row in rows])
         return 0
     if rows:
         print(table(names, rows))
@@ -213,53 +188,20 @@ def main_query(args: list[str]) -> int:
 
 
 def main_edit(args: list[str]) -> int:
-    """`demodeck edit drop|keep`: make a new dataset of some of the episodes."""
-    parser = _parser("edit", "Make a new dataset of some episodes; the source is not touched.")
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="drop|keep", parser_class=PlainParser)
-    for verb, about in (("drop", "leave the named episodes out"), ("keep", "take only the named episodes")):
-        one = verbs.add_parser(verb, help=about, description=f"Make a new dataset: {about}.")
-        one.add_argument("dataset", metavar="DATASET", help=_DATASET)
-        one.add_argument("episodes", metavar="EPISODES", nargs="?", help=_EPISODES)
-        one.add_argument("--where", metavar="SQL", help=_WHERE)
-        one.add_argument("--output", metavar="FOLDER", required=True, help="folder to make")
-        one.add_argument("--dry-run", action="store_true", help="say what would happen, write nothing")
-        one.add_argument("--json", action="store_true")
-    flags = parser.parse_args(args)
-    dataset = _open(flags.dataset)
-    from curation.choose import choose_episodes
-    from curation.edits import apply_edit, plan_edit
+    """`demodeck edit`: make new datasets of others; see `curation.edit_cli`."""
+    from curation.edit_cli import run
 
-    chosen = choose_episodes(dataset, flags.episodes, flags.where)
-    edit = plan_edit(dataset, flags.verb, chosen, Path(flags.output))
-    if not flags.dry_run:
-        show = ProgressLine()
-        apply_edit(dataset, edit, lambda done, total: show("copy", done, total))
-    if flags.json:
-        _print_json(
-            {
-                "kept": edit.kept,
-                "dropped": edit.dropped,
-                "output": str(edit.output),
-                "written": not flags.dry_run,
-            }
-        )
-        return 0
-    would = "would drop" if flags.dry_run else "dropped"
-    print(
-        f"{would} {len(edit.dropped)} of {dataset.num_episodes} episodes ({episode_list(edit.dropped)}), "
-        f"{len(edit.kept)} kept: {edit.output}"
-    )
-    return 0
+    return run(args)
 
 
 def main_publish(args: list[str]) -> int:
     """`demodeck publish`: push an exact mirror with its card and the tag v3.0."""
     from curation.card import DEFAULT_LICENSE
 
-    parser = _parser(
+    parser = verb_parser(
         "publish", "Push an exact mirror to the Hub ($HF_ENDPOINT), with its card and the tag v3.0."
     )
-    parser.add_argument("dataset", metavar="DATASET", help=_DATASET)
+    parser.add_argument("dataset", metavar="DATASET", help=DATASET)
     parser.add_argument("--repo-id", metavar="NAMESPACE/NAME", required=True)
     parser.add_argument(
         "--private",
@@ -273,7 +215,7 @@ def main_publish(args: list[str]) -> int:
     parser.add_argument("--message", metavar="TEXT", help="first line of the commit message")
     parser.add_argument("--json", action="store_true")
     flags = parser.parse_args(args)
-    dataset = _open(flags.dataset)
+    dataset = open_dataset(flags.dataset)
     from curation.publish import FORMAT_TAG, publish
 
     tags = [tag for tag in flags.tag if tag != FORMAT_TAG]
@@ -288,7 +230,7 @@ def main_publish(args: list[str]) -> int:
         "unchanged": done.n_unchanged,
     }
     if flags.json:
-        _print_json(result)
+        print_json(result)
     else:
         print(f"{done.url}")
         print(

@@ -66,14 +66,14 @@ def score_dataset(
             }
         if pool is None:
             everything = read_episodes(dataset, episodes, series)
-            reference = _reference(dataset, everything)
+            reference = reference_for(dataset, everything)
             measures = []
             for episode in everything:
                 measures.append(measure_episode(episode, reference, checks))
                 say("checks", len(measures), len(episodes))
         else:
             thin = max(1, -(-sum(lengths) // ENOUGH_FRAMES))
-            reference = _reference(dataset, read_episodes(dataset, episodes[::thin], series))
+            reference = reference_for(dataset, read_episodes(dataset, episodes[::thin], series))
             # Each block reads its data files anew: their number must not grow with the dataset's.
             size = -(-len(episodes) // (4 * jobs))
             blocks = [episodes[k : k + size] for k in range(0, len(episodes), size)]
@@ -142,7 +142,8 @@ def read_episodes(dataset: Dataset, indices: Sequence[int], video: Video | None 
     ]
 
 
-def _reference(dataset: Dataset, episodes: Sequence[Episode]) -> Reference:
+def reference_for(dataset: Dataset, episodes: Sequence[Episode]) -> Reference:
+    """Return what is usual in a dataset, from its episodes."""
     return reference_of(episodes, _names(dataset, "observation.state"), _names(dataset, "action"))
 
 

@@ -1,4 +1,4 @@
-"""What curators say about episodes: verdict, success, note, task; append-only, with author and time.
+"""What curators say about episodes: verdict, success, note, task, trim; append-only, with author and time.
 
 `curation/labels.jsonl` is the source of truth; the present state is its fold, so nothing is ever overwritten and
 every label can be undone. One JSON object a line: `{"at", "author", "episode", "field", "value", "batch"}`, or
@@ -24,7 +24,17 @@ VALUES: dict[str, tuple[str, Any]] = {
     "success": ("true, false or none", lambda v: isinstance(v, bool)),
     "note": ("text or none", lambda v: isinstance(v, str)),
     "task": ("text or none", lambda v: isinstance(v, str) and bool(v.strip())),
+    "trim": ("[first, last] in frames, the last excluded, or none", lambda v: _is_span(v)),
 }
+
+
+def _is_span(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) == 2
+        and all(isinstance(n, int) and not isinstance(n, bool) for n in value)
+        and 0 <= value[0] < value[1]
+    )
 
 
 class Labels:

@@ -61,26 +61,42 @@ def select_episodes(dataset: Dataset, sql_condition: str | None) -> list[int]:
         UsageError: If the condition is no expression, names an unknown column, or matches nothing.
         DataError: If labels or scores are damaged.
     """
-    import duckdb
-
     if sql_condition is None:
         return list(range(dataset.num_episodes))
-    with episode_view(dataset) as connection:
-        known = [row[0] for row in connection.execute("DESCRIBE episodes").fetchall()]
-        columns = f"columns: {', '.join(known)}"
-        _check_expression(sql_condition, columns)
-        # The newline ends a trailing comment, which would otherwise swallow the bracket.
-        query = f"SELECT episode_index FROM episodes WHERE ({sql_condition}\n) ORDER BY episode_index"
-        try:
-            rows = connection.execute(query).fetchall()
-        except duckdb.Error as error:
-            reason = str(error).strip().splitlines()[0]
-            raise UsageError(
-                f"'{sql_condition}' is no condition on episodes: {reason} ({columns})"
-            ) from error
+    rows, columns = _rows(dataset, "SELECT episode_index FROM episodes WHERE ({})", sql_condition)
     if not rows:
         raise UsageError(f"'{sql_condition}' matches none of {dataset.num_episodes} episodes ({columns})")
     return [int(row[0]) for row in rows]
+
+
+def episode_values(dataset: Dataset, sql_expression: str) -> list[Any]:
+    """Return the value of an SQL expression over `episodes` for each episode, in order.
+
+    Raises:
+        UsageError: If it is no expression or names an unknown column.
+        DataError: If labels or scores are damaged.
+    """
+    rows, columns = _rows(dataset, "SELECT ({}) FROM episodes", sql_expression)
+    if len(rows) != dataset.num_episodes:
+        raise UsageError(f"'{sql_expression}' has no value for each episode ({columns})")
+    return [row[0] for row in rows]
+
+
+def _rows(dataset: Dataset, query: str, expression: str) -> tuple[list[tuple[Any, ...]], str]:
+    """Return what a query with an expression put into it gives, in the order of episodes, and the columns in words."""
+    import duckdb
+
+    with episode_view(dataset) as connection:
+        known = [row[0] for row in connection.execute("DESCRIBE episodes").fetchall()]
+        columns = f"columns: {', '.join(known)}"
+        _check_expression(expression, columns)
+        # The newline ends a trailing comment, which would otherwise swallow the bracket.
+        asked = query.format(f"{expression}\n") + " ORDER BY episode_index"
+        try:
+            return connection.execute(asked).fetchall(), columns
+        except duckdb.Error as error:
+            reason = str(error).strip().splitlines()[0]
+            raise UsageError(f"'{expression}' is no condition on episodes: {reason} ({columns})") from error
 
 
 def _check_expression(condition: str, columns: str) -> None:

@@ -76,7 +76,7 @@ def test_what_would_lose_or_change_nothing_is_refused(arm, refuses, tmp_path):
     refuses("edit", "drop", "arm", "--output", "new", words=["--where"], code=2)
     refuses("edit", "drop", "arm", "1", words=["--output"], code=2)
     refuses("edit", "drop", "arm", "1", "--output", "arm", words=["exists"], code=2)
-    refuses("edit", "split", "arm", "1", "--output", "new", words=["split"], code=2)
+    refuses("edit", "split", "arm", "--output", "new", words=["--fractions"], code=2)
     refuses("edit", "drop", "nowhere", "1", "--output", "new", words=["nowhere"], code=3)
     assert not (tmp_path / "new").exists()
 

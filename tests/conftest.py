@@ -1,5 +1,6 @@
 """What all tests share: the command as users run it, in an environment of its own."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -8,6 +9,16 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).parent.parent
+
+
+@pytest.fixture(autouse=True)
+def ordinary_scheduling():
+    """Lerobot's own encoder (SVT-AV1) leaves a process of root's in real time, and all that is started from it."""
+    yield
+    if hasattr(os, "sched_setscheduler") and os.sched_getscheduler(0) != os.SCHED_OTHER:
+        for thread in os.listdir("/proc/self/task"):
+            with contextlib.suppress(OSError):
+                os.sched_setscheduler(int(thread), os.SCHED_OTHER, os.sched_param(0))
 
 
 @pytest.fixture

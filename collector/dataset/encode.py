@@ -19,6 +19,7 @@ import av
 import numpy as np
 
 from collector.dataset.durable import sync_file
+from collector.dataset.priority import ordinary_threads
 from collector.errors import UsageError
 
 # The codecs' own reports would go to the terminal; what matters comes as an exception.
@@ -211,7 +212,8 @@ class VideoEncoder:
             )
             stream.width, stream.height, stream.pix_fmt = width, height, settings.coded_pix_fmt
             stream.codec_context.time_base = self._time_base
-            stream.codec_context.open()
+            with ordinary_threads():
+                stream.codec_context.open()
         except (av.error.FFmpegError, ValueError) as error:
             if settings.vcodec in HARDWARE:
                 advice = "it needs its device and driver: use h264 or auto, or mend the driver"

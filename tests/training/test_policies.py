@@ -10,60 +10,13 @@ import torch
 from lerobot.configs import FeatureType, PolicyFeature, PreTrainedConfig
 from lerobot.configs.parser import load_plugin
 from lerobot.policies.factory import get_policy_class, make_pre_post_processors
+from policies_of_three_joints import ACTION, SCENE, STATE, small, some_batch
 
 from collector.errors import UsageError
 from training.policies.action_diffusion import ActionDiffusionConfig, ActionDiffusionPolicy
 from training.policies.bc import BcConfig, BcPolicy
 
-STATE, SCENE, ACTION = "observation.state", "observation.environment_state", "action"
-
-
-def small(kind, **settings):
-    """A small policy on 3 joints, 2 scene entries and 3 actions."""
-    config_class = {"bc": BcConfig, "action_diffusion": ActionDiffusionConfig}[kind]
-    defaults = {
-        "device": "cpu",
-        "horizon": 4,
-        "n_action_steps": 2,
-        "hidden_dim": 64,
-        "observation_noise": 0.0,
-    }
-    config = config_class(**{**defaults, **settings})
-    config.input_features = {
-        STATE: PolicyFeature(FeatureType.STATE, (3,)),
-        SCENE: PolicyFeature(FeatureType.ENV, (2,)),
-    }
-    config.output_features = {ACTION: PolicyFeature(FeatureType.ACTION, (3,))}
-    torch.manual_seed(0)
-    return get_policy_class(kind)(config=config)
-
-
-def some_batch(n=8, horizon=4, seed=1):
-    generator = torch.Generator().manual_seed(seed)
-    return {
-        STATE: torch.randn(n, 3, generator=generator),
-        SCENE: torch.randn(n, 2, generator=generator),
-        ACTION: torch.randn(n, horizon, 3, generator=generator),
-        "action_is_pad": torch.zeros(n, horizon, dtype=torch.bool),
-    }
-
-
 KINDS = ["bc", "action_diffusion"]
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_overfits_one_batch(kind):
-    policy, batch = small(kind, hidden_dim=128), some_batch()
-    optimizer = torch.optim.Adam(policy.parameters(), 2e-3)
-    policy.train()
-    for _ in range(600):
-        loss, _ = policy.forward(batch)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    chunk = policy.predict_action_chunk(batch)
-    assert chunk.shape == (8, 4, 3)
-    assert float(((chunk - batch[ACTION]) ** 2).mean()) < 0.02
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -105,22 +58,22 @@ def test_diffusion_trains_towards_the_clean_chunk():
     """Its loss is ||f(s, sqrt(abar) a + sqrt(1 - abar) eps, k) - a||^2, worked out with the same draws."""
     policy, batch = small("action_diffusion", num_train_timesteps=10), some_batch()
     torch.manual_seed(5)
-    level = torch.randint(10, (8,))
+    k = 1 + torch.randint(10, (8,))
     noise = torch.randn(8, 4, 3)
     # Nichol & Dhariwal: alpha_bar(t) = cos((t + 0.008) / 1.008 * pi / 2)^2, by ratios, beta <= 0.999.
     wave = [math.cos((t / 10 + 0.008) / 1.008 * math.pi / 2) ** 2 for t in range(11)]
     alpha_bar = np.cumprod([max(wave[i + 1] / wave[i], 1 - 0.999) for i in range(10)])
-    abar = torch.tensor(alpha_bar[level.numpy()], dtype=torch.float32)[:, None, None]
+    abar = torch.tensor(alpha_bar[k.numpy() - 1], dtype=torch.float32)[:, None, None]
     noisy = abar.sqrt() * batch[ACTION] + (1 - abar).sqrt() * noise
     observation = torch.cat([batch[STATE], batch[SCENE]], dim=1)
-    expected = ((policy.denoise(observation, noisy, level) - batch[ACTION]) ** 2).mean()
+    expected = ((policy.denoise(observation, noisy, k) - batch[ACTION]) ** 2).mean()
     torch.manual_seed(5)
     assert float(policy.forward(batch)[0].detach()) == pytest.approx(float(expected.detach()), rel=1e-5)
 
 
 def with_denoiser(policy):
-    """Replace the network by one whose answers are easy to follow: half its input less the level."""
-    policy.denoise = lambda observation, noisy, level: noisy / 2 - 0.01 * level[:, None, None]
+    """Replace the network by one whose answers are easy to follow: half its input less the levels below."""
+    policy.denoise = lambda observation, noisy, k: noisy / 2 - 0.01 * (k - 1)[:, None, None]
     return policy
 
 
@@ -129,15 +82,15 @@ def test_literal_feeds_the_clean_estimate_back():
         small("action_diffusion", sampler="literal", num_train_timesteps=3, num_inference_steps=1)
     )
     start = torch.full((1, 4, 3), 8.0)
-    # k = 3, 2, 1 are levels 2, 1, 0: 8 -> 4 - .02 -> 1.99 - .01 -> .99
+    # k = 3, 2, 1: 8 -> 4 - .02 -> 1.99 - .01 -> .99
     assert policy.predict_action_chunk(some_batch(1), start).numpy() == pytest.approx(0.99)
 
 
 def test_ddim_renoises_to_the_next_level():
     policy = with_denoiser(small("action_diffusion", num_train_timesteps=4, num_inference_steps=2))
     start = torch.full((1, 4, 3), 0.8)
-    alpha_bar = policy.alpha_bar.double().numpy()
-    # Two steps over levels 3 and 1 (trailing); a' = sqrt(abar') x0 + sqrt(1 - abar') eps.
+    alpha_bar = policy.path.signal[1:].double().numpy() ** 2
+    # Two steps, from k = 4 and k = 2; a' = sqrt(abar') x0 + sqrt(1 - abar') eps.
     clean = 0.8 / 2 - 0.03
     eps = (0.8 - math.sqrt(alpha_bar[3]) * clean) / math.sqrt(1 - alpha_bar[3])
     middle = math.sqrt(alpha_bar[1]) * clean + math.sqrt(1 - alpha_bar[1]) * eps
@@ -150,7 +103,7 @@ def test_ddpm_draws_from_the_posterior():
         small("action_diffusion", sampler="ddpm", num_train_timesteps=2, num_inference_steps=1)
     )
     start = torch.full((20000, 4, 3), 0.8)
-    alpha_bar = policy.alpha_bar.double().numpy()
+    alpha_bar = policy.path.signal[1:].double().numpy() ** 2
     alpha, beta = alpha_bar[1] / alpha_bar[0], 1 - alpha_bar[1] / alpha_bar[0]
     clean = 0.8 / 2 - 0.01
     # Ho et al. 2020, eq. 7.
@@ -167,7 +120,7 @@ def test_ddpm_draws_from_the_posterior():
 
 def test_clean_estimates_are_clipped():
     policy = small("action_diffusion", clip_sample_range=0.25, num_inference_steps=2)
-    policy.denoise = lambda observation, noisy, level: torch.full_like(noisy, 9.0)
+    policy.denoise = lambda observation, noisy, k: torch.full_like(noisy, 9.0)
     assert float(policy.predict_action_chunk(some_batch(1)).max()) <= 0.25 + 1e-6
 
 
@@ -175,8 +128,16 @@ def test_clean_estimates_are_clipped():
     ("kind", "settings", "says"),
     [
         ("bc", {"n_action_steps": 9}, "between 1 and --policy.horizon"),
-        ("bc", {"n_obs_steps": 2}, "sees one observation"),
-        ("action_diffusion", {"sampler": "euler"}, "ddim, ddpm, literal"),
+        ("bc", {"n_obs_steps": 0}, "at least 1"),
+        ("bc", {"n_obs_steps": 4}, r"n_obs_steps \+ 1 \(1\)"),
+        ("bc", {"head": "gnn"}, "choose one of mse, gmm"),
+        ("bc", {"n_modes": 0}, "at least 1"),
+        ("action_diffusion", {"sampler": "heun"}, "ddim, ddpm, literal, euler"),
+        ("action_diffusion", {"sampler": "euler"}, "noise_schedule=flow, not cosine"),
+        ("action_diffusion", {"network": "cnn"}, "mlp, unet, transformer"),
+        ("action_diffusion", {"noise_schedule": "sigmoid"}, "cosine, linear, flow"),
+        ("action_diffusion", {"prediction_type": "sample"}, "x0, epsilon, velocity"),
+        ("action_diffusion", {"prediction_type": "epsilon", "noise_schedule": "flow"}, "noise alone"),
         ("action_diffusion", {"num_inference_steps": 101}, "between 1 and --policy.num_train_timesteps"),
     ],
 )

@@ -1,32 +1,36 @@
-"""Diffusion policy on action chunks, predicting the clean chunk (ALGORITHMS: "Diffusion policy").
+"""Diffusion policy on action chunks (ALGORITHMS: "Diffusion policy"; Chi et al. 2023, arXiv 2303.04137).
 
-Training: k ~ Uniform{1..T}, eps ~ N(0, I), a^(k) = sqrt(abar_k) a + sqrt(1 - abar_k) eps; a network
-f_theta(s, a^(k), k) predicts the clean chunk a; L = ||f_theta(s, a^(k), k) - a||^2.
+Training: k ~ Uniform{1..T}, eps ~ N(0, I), x_k = a_k x_0 + s_k eps of the expert's chunk x_0; a network
+f_theta(s, x_k, k) predicts x_0 (`x0`, the default), eps (`epsilon`) or eps - x_0 (`velocity`); L is its squared
+error. Which a_k and s_k: `training.policies.noise`.
 
-Acting starts from a^(T) ~ N(0, I) and removes the noise by one of three samplers:
+Acting starts from x_T ~ N(0, I) and removes the noise by one of these samplers:
 
 - `ddim` (default): the deterministic few-step sampler (Song et al. 2021, arXiv 2010.02502, eq. 12).
-- `ddpm`: the posterior q(a^(k-1) | a^(k), a_hat) over all T steps (Ho et al. 2020, arXiv 2006.11239, eq. 7).
-- `literal`: a^(k-1) = f_theta(s, a^(k), k) over all T steps, the clean estimate fed back as it is. The
-  network then meets inputs with less noise than level k-1 promises, so this is kept for study.
+- `euler`: the same on the `flow` schedule, where it is Euler's method (Lipman et al. 2023, arXiv 2210.02747).
+- `ddpm`: the posterior q(x_{k-1} | x_k, x_0) over all T steps (Ho et al. 2020, arXiv 2006.11239, eq. 7).
+- `literal`: x_{k-1} = the clean estimate at level k, over all T steps, fed back as it is. The network then
+  meets inputs with less noise than level k-1 promises, so this is kept for study.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import torch
-from diffusers.schedulers.scheduling_ddim import DDIMScheduler
-from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 from lerobot.configs import PreTrainedConfig
 from lerobot.processor.factory import make_default_pre_post_processors
 from torch import Tensor
 
 from collector.errors import UsageError
-from training.policies.chunk import ChunkConfig, ChunkPolicy, mlp
+from training.policies.chunk import ChunkPolicy, mean_error
+from training.policies.denoisers import NETWORKS, make_denoiser
+from training.policies.noise import PREDICTIONS, SCHEDULES, NoisePath
+from training.policies.settings import ChunkConfig, check_choice
 
-SAMPLERS = ("ddim", "ddpm", "literal")
+SAMPLERS = ("ddim", "ddpm", "literal", "euler")
 N_FREQUENCIES = 16  # sines and cosines that tell the network the noise level
 
 
@@ -35,86 +39,105 @@ N_FREQUENCIES = 16  # sines and cosines that tell the network the noise level
 class ActionDiffusionConfig(ChunkConfig):
     """Settings of `--policy.type=action_diffusion`."""
 
+    network: str = "mlp"  # mlp, unet (over time) or transformer
+    prediction_type: str = (
+        "x0"  # what the network predicts: x0 (clean actions), epsilon (noise), velocity (flow)
+    )
+    # cosine, linear or flow (default: flow for velocity, else cosine)
+    noise_schedule: str | None = None
     num_train_timesteps: int = 100  # T, noise levels in training
-    sampler: str = "ddim"  # ddim, ddpm or literal
-    num_inference_steps: int = 5  # noise levels that ddim visits; ddpm and literal visit all T
+    # ddim, ddpm, literal or euler (default: euler on the flow schedule, else ddim)
+    sampler: str | None = None
+    num_inference_steps: int = 5  # noise levels that ddim and euler visit; ddpm and literal visit all T
     clip_sample_range: float = 5.0  # limit of the clean estimate while sampling [standard deviations]
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.sampler not in SAMPLERS:
-            raise UsageError(f"--policy.sampler={self.sampler}: choose one of {', '.join(SAMPLERS)}")
+        check_choice("network", self.network, NETWORKS)
+        check_choice("prediction_type", self.prediction_type, PREDICTIONS)
+        if self.noise_schedule is None:
+            self.noise_schedule = "flow" if self.prediction_type == "velocity" else "cosine"
+        check_choice("noise_schedule", self.noise_schedule, SCHEDULES)
+        if self.sampler is None:
+            self.sampler = "euler" if self.noise_schedule == "flow" else "ddim"
+        check_choice("sampler", self.sampler, SAMPLERS)
         if not 1 <= self.num_inference_steps <= self.num_train_timesteps:
             raise UsageError(
                 f"--policy.num_inference_steps={self.num_inference_steps}: "
                 f"it must be between 1 and --policy.num_train_timesteps ({self.num_train_timesteps})"
             )
+        if self.sampler == "euler" and self.noise_schedule != "flow":
+            raise UsageError(
+                f"--policy.sampler=euler needs --policy.noise_schedule=flow, not {self.noise_schedule}: "
+                "take ddim, its like on the other schedules"
+            )
+        if self.prediction_type == "epsilon" and self.noise_schedule == "flow":
+            raise UsageError(
+                "--policy.prediction_type=epsilon says nothing of the actions at the flow schedule's last level, "
+                "which is noise alone: predict velocity, or take --policy.noise_schedule=cosine"
+            )
 
 
 class ActionDiffusionPolicy(ChunkPolicy):
-    """f_theta(s, a^(k), k) -> a, a multilayer perceptron on the flattened chunk."""
+    """f_theta(s, x_k, k), a network of `training.policies.denoisers`."""
 
     config_class = ActionDiffusionConfig
     name = "action_diffusion"
     config: ActionDiffusionConfig
 
     def __init__(self, config: ActionDiffusionConfig, **kwargs: Any) -> None:
-        """Build the network and the noise schedule; arguments as `ChunkPolicy`'s.
-
-        Raises:
-            ValueError: If the features hold no low-dimensional observation or no action.
-        """
+        """Build the network and the noise schedule; arguments and errors as `ChunkPolicy`'s."""
         super().__init__(config, **kwargs)
-        n_chunk = config.horizon * config.action_dim
-        n_in = config.observation_dim + n_chunk + 2 * N_FREQUENCIES
-        self.net = mlp(n_in, config.hidden_dim, config.n_layers, n_chunk)
-        schedule = {
-            "num_train_timesteps": config.num_train_timesteps,
-            "beta_schedule": "squaredcos_cap_v2",  # Nichol & Dhariwal 2021, arXiv 2102.09672, eq. 17
-            "prediction_type": "sample",
-            "clip_sample": True,
-            "clip_sample_range": config.clip_sample_range,
-            # "trailing" starts few-step samplers at level T, where the chunk is pure noise as in training.
-            "timestep_spacing": "trailing",
-        }
-        self.scheduler = DDIMScheduler(**schedule) if config.sampler == "ddim" else DDPMScheduler(**schedule)
-        n_steps = config.num_inference_steps if config.sampler == "ddim" else config.num_train_timesteps
-        self.scheduler.set_timesteps(n_steps)
-        # Neither is learned: rebuilt from the config, so not in the checkpoint.
-        self.register_buffer("alpha_bar", self.scheduler.alphas_cumprod.clone(), persistent=False)
+        self.net = make_denoiser(
+            config.network,
+            config.observation_dim,
+            2 * N_FREQUENCIES,
+            config.horizon,
+            config.action_dim,
+            config.hidden_dim,
+            config.n_layers,
+        )
+        self.path = NoisePath(str(config.noise_schedule), config.num_train_timesteps)
+        # Not learned, so not in the checkpoint.
         self.register_buffer("frequencies", torch.linspace(0, 6, N_FREQUENCIES).exp(), persistent=False)
 
-    def denoise(self, observation: Tensor, noisy: Tensor, level: Tensor) -> Tensor:
-        """Return the clean chunk estimated from a noisy one, f_theta(s, a^(k), k).
+    def denoise(self, observation: Tensor, noisy: Tensor, k: Tensor) -> Tensor:
+        """Return what the network predicts, f_theta(s, x_k, k).
 
         Args:
             observation: Normalised observations, (batch, observation_dim).
-            noisy: Chunks at that noise level, (batch, horizon, action_dim).
-            level: k - 1, int64, (batch,): diffusers counts the levels from 0.
+            noisy: x_k, (batch, horizon, action_dim).
+            k: Noise levels, 1..T, int64, (batch,).
 
         Returns:
             float32, (batch, horizon, action_dim).
         """
-        phase = (level + 1)[:, None] / self.config.num_train_timesteps * self.frequencies
-        features = [observation, noisy.flatten(1), phase.sin(), phase.cos()]
-        return self.net(torch.cat(features, dim=-1)).unflatten(-1, noisy.shape[1:])
+        phase = k[:, None] / self.config.num_train_timesteps * self.frequencies
+        return self.net(observation, noisy, torch.cat([phase.sin(), phase.cos()], dim=-1))
 
-    def loss(self, observation: Tensor, actions: Tensor) -> Tensor:
-        level = torch.randint(self.config.num_train_timesteps, (len(actions),), device=actions.device)
-        abar = self.alpha_bar[level][:, None, None]
-        noisy = abar.sqrt() * actions + (1 - abar).sqrt() * torch.randn_like(actions)
-        return (self.denoise(observation, noisy, level) - actions) ** 2
+    def loss(self, observation: Tensor, actions: Tensor, real: Tensor | None) -> Tensor:
+        k = 1 + torch.randint(self.config.num_train_timesteps, (len(actions),), device=actions.device)
+        eps = torch.randn_like(actions)
+        output = self.denoise(observation, self.path.mix(actions, eps, k), k)
+        return mean_error((output - self.path.target(self.config.prediction_type, actions, eps)) ** 2, real)
 
     def sample(self, observation: Tensor, noise: Tensor | None = None) -> Tensor:
-        shape = (len(observation), self.config.horizon, self.config.action_dim)
+        config = self.config
+        shape = (len(observation), config.horizon, config.action_dim)
         chunk = torch.randn(shape, device=observation.device) if noise is None else noise
-        for level in self.scheduler.timesteps:
-            levels = level.to(chunk.device).expand(len(chunk))
-            clean = self.denoise(observation, chunk, levels)
-            if self.config.sampler == "literal":
+        few = config.sampler in ("ddim", "euler")
+        levels = self.path.levels(config.num_inference_steps if few else config.num_train_timesteps)
+        for now, then in pairwise(levels):
+            k = torch.full((len(chunk),), now, device=chunk.device)
+            output = self.denoise(observation, chunk, k)
+            clean = self.path.clean(config.prediction_type, output, chunk, now)
+            clean = clean.clamp(-config.clip_sample_range, config.clip_sample_range)
+            if config.sampler == "literal":
                 chunk = clean
+            elif config.sampler == "ddpm":
+                chunk = self.path.drawn_back(clean, chunk, now, then)
             else:
-                chunk = self.scheduler.step(clean, int(level), chunk).prev_sample
+                chunk = self.path.back(clean, chunk, now, then)
         return chunk
 
 

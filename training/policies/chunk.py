@@ -1,148 +1,24 @@
-"""What action-chunking policies on low-dimensional state share: their settings, features and action queue.
+"""What action-chunking policies share: how observations become one vector, the loss over a chunk, the action queue.
 
-Such a policy sees the present state s (joint positions and, where the dataset has it, the scene's state) and
-predicts the next `horizon` actions at once; it flies the first `n_action_steps` of them before it looks again
-(Zhao et al. 2023, arXiv 2304.13705; Chi et al. 2023, arXiv 2303.04137).
+Such a policy sees the present state s (joint positions, where the dataset has it the scene's state, and the
+cameras it is told to see), with `n_obs_steps` - 1 observations before it, and predicts `horizon` actions at once;
+it flies the next `n_action_steps` of them before it looks again (Zhao et al. 2023, arXiv 2304.13705; Chi et al.
+2023, arXiv 2303.04137).
 """
 
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from lerobot.configs import FeatureType, NormalizationMode, PolicyFeature, PreTrainedConfig
-from lerobot.optim import AdamWConfig
-from lerobot.optim.schedulers import CosineAnnealingWithWarmupSchedulerConfig
 from lerobot.policies.pretrained import PreTrainedPolicy
-from lerobot.utils.constants import ACTION, OBS_ENV_STATE, OBS_STATE
+from lerobot.utils.constants import ACTION
 from torch import Tensor, nn
 
 from collector.errors import UsageError
-
-
-@dataclass
-class ChunkConfig(PreTrainedConfig):
-    """Settings that every chunking policy has; not registered, so never a `--policy.type` itself."""
-
-    n_obs_steps: int = 1  # observations the policy sees: only the present one
-    horizon: int = 16  # H, actions predicted at once
-    n_action_steps: int = 8  # actions flown before the policy looks again
-    hidden_dim: int = 512  # width of the network
-    n_layers: int = 3  # hidden layers of the network
-    observation_noise: float = (
-        0.02  # noise added to normalised observations in training [standard deviations]
-    )
-    mask_padding: bool = (
-        False  # leave actions past an episode's end out of the loss, instead of holding the last
-    )
-
-    normalization_mapping: dict[str, NormalizationMode] = field(
-        default_factory=lambda: {
-            "STATE": NormalizationMode.MEAN_STD,
-            "ENV": NormalizationMode.MEAN_STD,
-            "ACTION": NormalizationMode.MEAN_STD,
-        }
-    )
-    optimizer_lr: float = 1e-3  # peak learning rate
-    optimizer_weight_decay: float = 1e-4
-    scheduler_warmup_steps: int = 200
-
-    # Filled in from the dataset, so that the checkpoint knows which robot it fits and how fast it was flown.
-    action_feature_names: list[str] | None = None
-    state_feature_names: list[str] | None = None
-    environment_state_names: list[str] | None = None
-    fps: int | None = None  # control rate of the training data [Hz]
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.n_obs_steps != 1:
-            raise UsageError(
-                f"--policy.n_obs_steps={self.n_obs_steps}: '{self.type}' sees one observation, set 1"
-            )
-        if not 1 <= self.n_action_steps <= self.horizon:
-            raise UsageError(
-                f"--policy.n_action_steps={self.n_action_steps}: "
-                f"it must be between 1 and --policy.horizon ({self.horizon})"
-            )
-
-    def get_optimizer_preset(self) -> AdamWConfig:
-        return AdamWConfig(lr=self.optimizer_lr, weight_decay=self.optimizer_weight_decay, eps=1e-8)
-
-    def get_scheduler_preset(self) -> CosineAnnealingWithWarmupSchedulerConfig:
-        return CosineAnnealingWithWarmupSchedulerConfig(num_warmup_steps=self.scheduler_warmup_steps)
-
-    def set_dataset_feature_metadata(self, features: dict[str, dict]) -> None:
-        """Remember the names behind each vector; lerobot's `make_policy` calls this too."""
-        self.action_feature_names = _names(features, ACTION)
-        self.state_feature_names = _names(features, OBS_STATE)
-        self.environment_state_names = _names(features, OBS_ENV_STATE)
-
-    def validate_features(self) -> None:
-        """Keep the inputs that the policy reads (images are ignored).
-
-        Raises:
-            ValueError: If there is no low-dimensional input or no action.
-        """
-        features: dict[str, PolicyFeature] = self.input_features or {}  # type: ignore[has-type]
-        self.input_features = {
-            key: feature for key, feature in features.items() if key in (OBS_STATE, OBS_ENV_STATE)
-        }
-        # `executed_action` and the like carry the same type in lerobot's eyes; only `action` is predicted.
-        features = self.output_features or {}  # type: ignore[has-type]
-        self.output_features = {key: feature for key, feature in features.items() if key == ACTION}
-        if not self.input_features:
-            raise ValueError(
-                f"'{self.type}' sees {OBS_STATE} or {OBS_ENV_STATE}, and the data has neither "
-                "(policies on images alone: lerobot-train)"
-            )
-        if not self.output_features:
-            raise ValueError(f"'{self.type}' needs the feature '{ACTION}', and the data has none")
-
-    @property
-    def observation_delta_indices(self) -> None:
-        return None
-
-    @property
-    def action_delta_indices(self) -> list[int]:
-        return list(range(self.horizon))
-
-    @property
-    def reward_delta_indices(self) -> None:
-        return None
-
-    @property
-    def observation_dim(self) -> int:
-        """Length of the concatenated observation vector."""
-        return sum(_length(feature) for feature in (self.input_features or {}).values())
-
-    @property
-    def action_dim(self) -> int:
-        """Length of one action."""
-        return sum(_length(feature) for feature in (self.output_features or {}).values())
-
-
-def _names(features: dict[str, dict], key: str) -> list[str] | None:
-    """Return the flat list of a feature's entry names, or None where the dataset does not name them."""
-    names = features.get(key, {}).get("names")
-    if isinstance(names, dict):  # {"motors": [...]}, as older converters wrote it
-        names = [name for group in names.values() for name in group]
-    return [str(name) for name in names] if names else None
-
-
-def _length(feature: PolicyFeature) -> int:
-    if feature.type is FeatureType.VISUAL or len(feature.shape) != 1:
-        raise ValueError(f"a feature of shape {tuple(feature.shape)} is not a vector")
-    return int(feature.shape[0])
-
-
-def mlp(n_in: int, hidden_dim: int, n_layers: int, n_out: int) -> nn.Sequential:
-    """Return a multilayer perceptron with GELU between its `n_layers` hidden layers and the output."""
-    layers: list[nn.Module] = []
-    for n in [n_in] + [hidden_dim] * (n_layers - 1):
-        layers += [nn.Linear(n, hidden_dim), nn.GELU()]
-    return nn.Sequential(*layers, nn.Linear(hidden_dim, n_out))
+from training.policies.encoders import ConvEncoder
+from training.policies.settings import ChunkConfig
 
 
 class ChunkPolicy(PreTrainedPolicy):
@@ -153,31 +29,39 @@ class ChunkPolicy(PreTrainedPolicy):
     config: ChunkConfig
 
     def __init__(self, config: ChunkConfig, dataset_meta: Any = None, **kwargs: Any) -> None:
-        """Check the features against what the policy can see.
+        """Check the features against what the policy can see, and make an encoder for each camera.
 
         Args:
             config: Settings with `input_features` and `output_features` filled in.
-            dataset_meta: lerobot's dataset metadata, where lerobot builds the policy: gives the control rate.
+            dataset_meta: lerobot's dataset metadata, where lerobot builds the policy: gives rate and tasks.
             **kwargs: What lerobot's factories pass besides; unused.
 
         Raises:
-            ValueError: If the features hold no low-dimensional observation or no action.
+            ValueError: If the features lack an input that is to be seen, or the action.
         """
         super().__init__(config)
         config.validate_features()
         if dataset_meta is not None:
             config.fps = int(dataset_meta.fps)
+            config.set_tasks([str(task) for task in dataset_meta.tasks.sort_values("task_index").index])
+        if config.pictures:
+            self.encoders = nn.ModuleList(
+                ConvEncoder(config.input_features[key].shape[0], config.image_size, config.image_dim)
+                for key in config.pictures
+            )
         self._queue: deque[Tensor] = deque()
+        self._history: deque[dict[str, Tensor]] = deque(maxlen=config.n_obs_steps)
 
-    def loss(self, observation: Tensor, actions: Tensor) -> Tensor:
-        """Return the squared error of each predicted action entry.
+    def loss(self, observation: Tensor, actions: Tensor, real: Tensor | None) -> Tensor:
+        """Return the loss of each sample.
 
         Args:
-            observation: Normalised observations, float32, (batch, observation_dim).
+            observation: What `observe` made of the observations, float32, (batch, observation_dim).
             actions: Normalised expert chunks, float32, (batch, horizon, action_dim).
+            real: 1 where an action is the expert's, 0 where it pads, (batch, horizon, 1); None counts all.
 
         Returns:
-            float32, (batch, horizon, action_dim).
+            float32, (batch,).
         """
         raise NotImplementedError
 
@@ -189,51 +73,118 @@ class ChunkPolicy(PreTrainedPolicy):
         return self.parameters()
 
     def reset(self) -> None:
-        """Forget the queued actions: a new episode begins."""
+        """Forget past observations and queued actions: a new episode begins."""
         self._queue.clear()
+        self._history.clear()
 
     def forward(self, batch: dict[str, Tensor], reduction: str = "mean") -> tuple[Tensor, dict | None]:
         """Return the training loss of a batch as lerobot's data loaders make it.
 
         Args:
-            batch: Normalised observations (batch, dim), `action` (batch, horizon, action_dim) and, with
-                `mask_padding`, `action_is_pad` (batch, horizon) bool.
+            batch: As `observe` takes it, with `action` (batch, horizon, action_dim) and, with `mask_padding`,
+                `action_is_pad` (batch, horizon) bool.
             reduction: "mean" over the batch, or "none" for one loss a sample.
 
         Returns:
             The loss, a scalar or (batch,), and nothing more to log.
         """
-        observation = self._observation(batch)
-        if self.training and self.config.observation_noise:
-            observation = observation + self.config.observation_noise * torch.randn_like(observation)
-        error = self.loss(observation, batch[ACTION])
+        noise = self.config.observation_noise if self.training else 0.0
+        real = None
         if self.config.mask_padding and "action_is_pad" in batch:
-            real = (~batch["action_is_pad"]).unsqueeze(-1).to(error.dtype)
-            # The first action of a window is never padding, so no denominator is 0.
-            per_sample = (error * real).sum((1, 2)) / (real.sum((1, 2)) * error.shape[-1])
-        else:
-            per_sample = error.mean((1, 2))
+            # The present action of a window is never padding, so no denominator is 0.
+            real = (~batch["action_is_pad"]).unsqueeze(-1).to(batch[ACTION].dtype)
+        per_sample = self.loss(self.observe(batch, noise), batch[ACTION], real)
         return (per_sample if reduction == "none" else per_sample.mean()), None
 
     @torch.no_grad()
     def predict_action_chunk(self, batch: dict[str, Tensor], noise: Tensor | None = None, **_: Any) -> Tensor:
-        """Predict normalised actions for the present observation, float32, (batch, horizon, action_dim).
+        """Predict normalised actions from the present on, float32, (batch, horizon - n_obs_steps + 1, action_dim).
 
         Args:
-            batch: Normalised observations, (batch, dim) each.
+            batch: As `observe` takes it.
             noise: Where the policy samples: what to start from, (batch, horizon, action_dim).
         """
         self.eval()
-        return self.sample(self._observation(batch), noise)
+        return self.sample(self.observe(batch), noise)[:, self.config.n_obs_steps - 1 :]
 
     @torch.no_grad()
     def select_action(self, batch: dict[str, Tensor], noise: Tensor | None = None, **_: Any) -> Tensor:
-        """Return the next normalised action, (batch, action_dim); predicts anew when the queue is empty."""
+        """Return the next normalised action, (batch, action_dim); predicts anew when the queue is empty.
+
+        Args:
+            batch: The present observation, (batch, ...) each; those before are remembered since `reset`.
+            noise: As in `predict_action_chunk`.
+        """
+        if self.config.n_obs_steps > 1:
+            batch = self._with_history(batch)
         if not self._queue:
             chunk = self.predict_action_chunk(batch, noise)[:, : self.config.n_action_steps]
             self._queue.extend(chunk.transpose(0, 1))
         return self._queue.popleft()
 
-    def _observation(self, batch: dict[str, Tensor]) -> Tensor:
-        """Concatenate the inputs in the config's order, (batch, observation_dim)."""
-        return torch.cat([batch[key].flatten(1) for key in self.config.input_features], dim=-1)
+    def _with_history(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Remember an observation, and return it with those before it, (batch, n_obs_steps, ...)."""
+        self._history.append({key: batch[key] for key in self.config.input_features})
+        # Before an episode's start its first observation stands in, as in training.
+        missing = self.config.n_obs_steps - len(self._history)
+        seen = [self._history[0]] * missing + list(self._history)
+        return {**batch, **{key: torch.stack([past[key] for past in seen], dim=1) for key in seen[0]}}
+
+    def observe(self, batch: dict[str, Any], noise: float = 0.0) -> Tensor:
+        """Make one vector of what is seen: vectors, then images, oldest first each, then which task.
+
+        Args:
+            batch: Vectors normalised, (batch, dim); images uint8 or float in [0, 1], (batch, channels, height,
+                width); either with a window axis (batch, n_obs_steps, ...), else the one stands for all. Where
+                the policy knows several tasks, `task_index` (batch,), or `task`, one string for all or a list.
+            noise: Standard deviation of the normal noise added to vectors.
+
+        Returns:
+            float32, (batch, observation_dim).
+
+        Raises:
+            UsageError: If the task is not one of those trained.
+        """
+        parts: list[Tensor] = []
+        if self.config.vectors:
+            vectors = torch.cat([self._window(batch, key).flatten(1) for key in self.config.vectors], dim=-1)
+            parts.append(vectors + noise * torch.randn_like(vectors) if noise else vectors)
+        for i, key in enumerate(self.config.pictures):
+            images = self._window(batch, key)
+            parts.append(self.encoders[i](images.flatten(0, 1)).unflatten(0, images.shape[:2]).flatten(1))
+        if self.config.tasks:
+            index = self._task_index(batch, len(parts[0])).to(parts[0].device)
+            parts.append(nn.functional.one_hot(index, len(self.config.tasks)).to(parts[0].dtype))
+        return torch.cat(parts, dim=-1)
+
+    def _window(self, batch: dict[str, Any], key: str) -> Tensor:
+        """Return an input with its window axis, (batch, n_obs_steps, ...)."""
+        values, n_obs_steps = batch[key], self.config.n_obs_steps
+        if values.ndim == len(self.config.input_features[key].shape) + 1:
+            values = values.unsqueeze(1).expand(-1, n_obs_steps, *values.shape[1:])
+        return values
+
+    def _task_index(self, batch: dict[str, Any], n: int) -> Tensor:
+        """Return each sample's place in `config.tasks`, int64, (n,)."""
+        if "task_index" in batch:
+            return torch.as_tensor(batch["task_index"]).long().reshape(n)
+        tasks = batch.get("task") or ""
+        named = [tasks] * n if isinstance(tasks, str) else list(tasks)
+        known = self.config.tasks or []
+        if unknown := [task for task in named if task not in known]:
+            raise UsageError(
+                f"task '{unknown[0]}' is none that the policy was trained on: give one of '{"', '".join(known)}'"
+            )
+        return torch.tensor([known.index(task) for task in named * (n // len(named))])
+
+
+def mean_error(error: Tensor, real: Tensor | None) -> Tensor:
+    """Return each sample's mean over its chunk, (batch,); padding does not count.
+
+    Args:
+        error: (batch, horizon, dim).
+        real: As in `ChunkPolicy.loss`.
+    """
+    if real is None:
+        return error.mean((1, 2))
+    return (error * real).sum((1, 2)) / (real.sum((1, 2)) * error.shape[-1])

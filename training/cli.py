@@ -97,11 +97,13 @@ def _resumed_config(args: list[str]) -> TrainConfig:
         json.dump(record, saved)
         saved.flush()
         kept = [arg for arg in args if not arg.startswith("--config_path")]
+        # Encoded anew, so that a run from before a setting existed has its default.
+        recorded = encode(parse_flags(TrainConfig, [f"--config_path={saved.name}"], "train"))
         config = parse_flags(TrainConfig, [f"--config_path={saved.name}", *kept], "train")
     now = encode(config)
-    may_change = {"output_dir", "resume", "json", "log_freq", "save_freq", "num_threads"}
+    may_change = {"output_dir", "resume", "json", "log_freq", "save_freq", "num_threads", "image_cache"}
     free_policy_fields = {"repo_id", "push_to_hub", "private", "tags", "license", "device"}
-    for key, before in record.items():
+    for key, before in recorded.items():
         after = now[key]
         if key == "policy":
             before = {k: v for k, v in before.items() if k not in free_policy_fields}

@@ -11,7 +11,8 @@ import draccus
 from lerobot.configs import PreTrainedConfig
 
 from collector.errors import DataError, UsageError
-from training.policies.chunk import ChunkConfig
+from training.images import CACHES
+from training.policies.settings import ChunkConfig
 
 TRAIN_CONFIG_FILE = "train_config.json"
 
@@ -49,6 +50,10 @@ class DatasetSource:
     revision: str | None = None
     # SQL condition over the episodes, such as: verdict = 'keep' and success
     filter: str | None = None
+    # SQL expression over an episode: how much its frames count in the loss, such as: 1 / (1 + warnings)
+    weight: str | None = None
+    # How much frames count where a person overrode a policy (the column intervention)
+    intervention_weight: float = 1.0
 
 
 @dataclass
@@ -73,6 +78,8 @@ class TrainConfig:
     log_freq: int = 500
     # Steps between two checkpoints; 0 saves at the end only
     save_freq: int = 2000
+    # Where decoded images are kept: memory, disk (in output_dir), stream (decoded ahead), or auto, the first that fits
+    image_cache: str = "auto"
     # Threads of the processor; 0 takes OMP_NUM_THREADS, or else all cores up to 4
     num_threads: int = 0
     # Print the summary as JSON
@@ -95,6 +102,12 @@ class TrainConfig:
         for name, least in (("steps", 1), ("batch_size", 1), ("log_freq", 1), ("save_freq", 0), ("seed", 0)):
             if getattr(self, name) < least:
                 raise UsageError(f"--{name}={getattr(self, name)}: it must be at least {least}")
+        if self.dataset.intervention_weight < 0:
+            raise UsageError(
+                f"--dataset.intervention_weight={self.dataset.intervention_weight}: it must be at least 0"
+            )
+        if self.image_cache not in CACHES:
+            raise UsageError(f"--image_cache={self.image_cache}: choose one of {', '.join(CACHES)}")
         if not 0 <= self.ema_decay < 1:
             raise UsageError(f"--ema_decay={self.ema_decay}: it must be at least 0 and below 1")
 

@@ -1,18 +1,20 @@
-"""Frames in memory: the low-dimensional columns of the chosen episodes, and windows over them by one gather.
+"""Frames of the chosen episodes: low-dimensional columns in memory, images beside them, windows by one gather.
 
 A batch equals what `LeRobotDataset` with `delta_timestamps` and its collate function give, bit for bit, pad
-masks included, at a twentieth of the time (no per-item Python, no video decoding).
+masks included, images as bytes instead of floats / 255, with no Python per item
+(measured in tests/benchmarks/bench_training.py).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from collector.errors import DataError
+from training.images import ImageStore, StreamedImages
 
 
 @dataclass
@@ -25,12 +27,14 @@ class EpisodeFrames:
         last: For each frame, the index of its episode's last frame, int64, (n_frames,).
         deltas: By feature name: offsets [frames] of the window around each frame; None or absent for the
             frame alone, without a window axis.
+        images: By camera: uint8, (n_frames, channels, height, width), on the processor or the disk.
     """
 
     columns: dict[str, Tensor]
     first: Tensor
     last: Tensor
     deltas: dict[str, list[int] | None] = field(default_factory=dict)
+    images: dict[str, ImageStore] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -85,24 +89,38 @@ class EpisodeFrames:
         Returns:
             By feature name: (batch, dim), or (batch, n_deltas, dim) where the feature has a window, with
             `<name>_is_pad` (batch, n_deltas) bool beside it: true where the window reaches past the episode,
-            where the episode's first or last frame stands in.
+            where the episode's first or last frame stands in. Images likewise, uint8, on the index's device.
         """
         batch = {}
-        for name, column in self.columns.items():
-            deltas = self.deltas.get(name)
-            if deltas is None:
-                batch[name] = column[index]
-                continue
-            wanted = index[:, None] + torch.tensor(deltas, device=index.device)
-            first, last = self.first[index][:, None], self.last[index][:, None]
-            batch[name] = column[wanted.clamp(first, last)]
-            batch[f"{name}_is_pad"] = (wanted < first) | (wanted > last)
+        for name in (*self.columns, *self.images):
+            inside, is_pad = self._window(name, index)
+            if name in self.images:
+                batch[name] = self.images[name][inside.cpu()].to(index.device)
+            else:
+                batch[name] = self.columns[name][inside]
+            if is_pad is not None:
+                batch[f"{name}_is_pad"] = is_pad
         return batch
 
+    def prefetch(self, index: Tensor) -> None:
+        """Begin to decode the images of a later batch, where they are streamed."""
+        for name, images in self.images.items():
+            if isinstance(images, StreamedImages):
+                images.prefetch(self._window(name, index)[0].cpu())
+
+    def _window(self, name: str, index: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return a feature's frames around some frames, kept inside the episode, and which reached past it."""
+        deltas = self.deltas.get(name)
+        if deltas is None:
+            return index, None
+        wanted = index[:, None] + torch.tensor(deltas, device=index.device)
+        first, last = self.first[index][:, None], self.last[index][:, None]
+        return wanted.clamp(first, last), (wanted < first) | (wanted > last)
+
     def to(self, device: str) -> EpisodeFrames:
-        """Return the same frames on another device."""
+        """Return the same frames on another device; images stay, and follow batch by batch."""
         columns = {name: column.to(device) for name, column in self.columns.items()}
-        return EpisodeFrames(columns, self.first.to(device), self.last.to(device), self.deltas)
+        return replace(self, columns=columns, first=self.first.to(device), last=self.last.to(device))
 
     def stats(self) -> dict[str, dict[str, np.ndarray]]:
         """Return each column's `mean` and `std` over these frames, float32, (dim,), for lerobot's normaliser.

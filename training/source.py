@@ -1,11 +1,14 @@
-"""From the flags `--dataset.*` to opened flights, with the exact revision and episodes on record."""
+"""From the flags `--dataset.*` to opened flights, with the exact revision, episodes and weights on record."""
 
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from collector.dataset.reader import Dataset
 from collector.errors import DataError, HubError, UsageError
@@ -13,6 +16,7 @@ from training.config import DatasetSource
 from training.data import EpisodeFrames
 
 DEFAULT_REVISION = "v3.0"  # the tag by which lerobot finds a dataset of this format
+INTERVENTION = "intervention"  # true where a person overrode a policy
 LOW_DIM_FILES = ["meta/**", "data/**", "curation/**"]  # all but the videos
 
 
@@ -47,8 +51,12 @@ class Provenance:
         return asdict(self)
 
 
-def open_source(source: DatasetSource) -> tuple[Dataset, Provenance]:
+def open_source(source: DatasetSource, seen: list[str] | None = None) -> tuple[Dataset, Provenance]:
     """Find or pull the dataset and choose its episodes.
+
+    Args:
+        source: Which dataset, which episodes.
+        seen: Columns that the policy sees; the videos of those that are cameras are pulled too.
 
     Raises:
         UsageError: If the filter is not SQL or matches nothing.
@@ -63,7 +71,7 @@ def open_source(source: DatasetSource) -> tuple[Dataset, Provenance]:
             )
         root = Path(source.root)
     else:
-        root, revision = _pull(source)
+        root, revision = _pull(source, [f"videos/{name}/**" for name in seen or []])
     dataset = Dataset.open(root)
     if source.filter is None:
         episodes = list(range(dataset.num_episodes))
@@ -89,16 +97,15 @@ def open_source(source: DatasetSource) -> tuple[Dataset, Provenance]:
     return dataset, provenance
 
 
-def _pull(source: DatasetSource) -> tuple[Path, str]:
+def _pull(source: DatasetSource, videos: list[str]) -> tuple[Path, str]:
     from collector.hub.client import pull, resolve_revision
 
     assert source.repo_id is not None  # TrainConfig.validate
     wanted = source.revision or DEFAULT_REVISION
     try:
         commit = resolve_revision(source.repo_id, repo_type="dataset", revision=wanted)
-        return pull(
-            source.repo_id, repo_type="dataset", revision=commit, allow_patterns=LOW_DIM_FILES
-        ), commit
+        patterns = LOW_DIM_FILES + videos
+        return pull(source.repo_id, repo_type="dataset", revision=commit, allow_patterns=patterns), commit
     except HubError as error:
         raise HubError(f"{error} (for a dataset in a folder: --dataset.root=FOLDER)") from error
 
@@ -111,3 +118,58 @@ def load_frames(dataset: Dataset, episodes: list[int], deltas: dict[str, list[in
     """
     columns = dataset.columns(list(deltas), episodes)
     return EpisodeFrames.of(columns, dataset.lengths(episodes), deltas)
+
+
+def frame_weights(dataset: Dataset, episodes: list[int], source: DatasetSource) -> np.ndarray | None:
+    """Return how much each frame of the chosen episodes counts, or None where all count the same.
+
+    Returns:
+        float32, (n_frames,), with mean 1, so that the learning rate need not change.
+
+    Raises:
+        UsageError: If the expression is not SQL or gives no number of at least 0 for a chosen episode, if there
+            is no column `intervention` to weigh, or if every weight is 0.
+        DataError: If the dataset's labels or scores are damaged.
+    """
+    if source.weight is None and source.intervention_weight == 1:
+        return None
+    weights = np.ones(int(dataset.lengths(episodes).sum()))
+    if source.weight is not None:
+        weights *= np.repeat(_episode_weights(dataset, episodes, source.weight), dataset.lengths(episodes))
+    if source.intervention_weight != 1:
+        if INTERVENTION not in dataset.features:
+            raise UsageError(
+                f"--dataset.intervention_weight: {dataset.root} has no column '{INTERVENTION}': leave it out"
+            )
+        overridden = dataset.columns([INTERVENTION], episodes)[INTERVENTION].astype(bool).reshape(-1)
+        weights[overridden] *= source.intervention_weight
+    if not weights.any():
+        raise UsageError("the weights of all frames are 0: nothing would be learnt")
+    return (weights / weights.mean()).astype(np.float32)
+
+
+def _episode_weights(dataset: Dataset, episodes: list[int], expression: str) -> np.ndarray:
+    """Return the SQL expression's value for each chosen episode, float64, (n_episodes,)."""
+    import duckdb
+
+    from collector.dataset.select import episode_view
+
+    with episode_view(dataset) as connection:
+        try:
+            rows = connection.execute(
+                f"SELECT episode_index, ({expression})::DOUBLE FROM episodes"
+            ).fetchall()
+        except duckdb.Error as error:
+            reason = str(error).splitlines()[0]
+            raise UsageError(
+                f"--dataset.weight: '{expression}' is no SQL expression here: {reason}"
+            ) from None
+    weight_of = dict(rows)
+    for episode in episodes:
+        weight = weight_of[episode]
+        if weight is None or not math.isfinite(weight) or weight < 0:
+            raise UsageError(
+                f"--dataset.weight: '{expression}' is {weight} for episode {episode}: "
+                "it must be a number of at least 0 (try COALESCE)"
+            )
+    return np.array([weight_of[episode] for episode in episodes])

@@ -12,11 +12,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from lerobot.optim import load_optimizer_state, save_optimizer_state
 from lerobot.optim.schedulers import load_scheduler_state, save_scheduler_state
 from lerobot.policies.factory import get_policy_class, make_pre_post_processors
-from lerobot.utils.constants import ACTION, OBS_ENV_STATE, OBS_STATE
+from lerobot.utils.constants import ACTION, OBS_STR
 from lerobot.utils.feature_utils import dataset_to_policy_features
 from lerobot.utils.random_utils import load_rng_state, save_rng_state, set_seed
 from safetensors.torch import load_file, save_file
@@ -32,12 +33,13 @@ from training.checkpoints import (
 )
 from training.config import TRAIN_CONFIG_FILE, TrainConfig, encode, load_record
 from training.data import BatchOrder, EpisodeFrames
+from training.images import open_images
 from training.interrupt import StopRequest
-from training.policies.chunk import ChunkConfig
-from training.source import Provenance, load_frames, open_source
+from training.source import Provenance, frame_weights, load_frames, open_source
 from training.versions import versions
 
-LOW_DIM = (OBS_STATE, OBS_ENV_STATE, ACTION)
+TASK_INDEX = "task_index"
+N_AHEAD = 4  # batches whose images are decoded ahead of the one at work, where they are streamed
 RAW_WEIGHTS = "raw_weights.safetensors"
 TRAINING_STEP = "training_step.json"
 
@@ -71,13 +73,14 @@ def train(config: TrainConfig) -> dict[str, Any]:
     source = config.dataset
     if config.resume:
         source = _pinned_source(config)
-    dataset, provenance = open_source(source)
-    frames, policy = build_policy(config.policy, dataset, provenance.episodes, config.seed)
+    dataset, provenance = open_source(source, config.policy.inputs)
+    frames, policy = build_policy(config, dataset, provenance.episodes)
+    weights = frame_weights(dataset, provenance.episodes, source)
     _say(
         f"{policy.name}: {sum(p.numel() for p in policy.parameters()):,} weights on {config.policy.device}; "
         f"{len(provenance.episodes)} episodes, {len(frames):,} frames at {provenance.fps} Hz"
     )
-    run = TrainingRun(config, policy, frames, provenance)
+    run = TrainingRun(config, policy, frames, provenance, weights)
     if config.resume:
         run.restore(last_checkpoint(config.output_dir))
         _say(f"going on at step {run.step} of {config.steps}")
@@ -93,42 +96,53 @@ def set_num_threads(wanted: int) -> None:
     )
 
 
-def build_policy(
-    config: ChunkConfig, dataset: Any, episodes: list[int], seed: int
-) -> tuple[EpisodeFrames, Any]:
+def build_policy(run: TrainConfig, dataset: Any, episodes: list[int]) -> tuple[EpisodeFrames, Any]:
     """Load the frames that the policy reads, and make the policy with fresh weights.
 
     Returns:
         The frames, in the dataset's units, with the windows that the policy asks for; the policy, whose
-        config now knows its features, their names and the control rate.
+        config now knows its features, their names, the tasks and the control rate.
 
     Raises:
         UsageError: If the dataset lacks what the policy needs.
+        DataError: If the dataset is damaged.
     """
-    features = {key: feature for key, feature in dataset.features.items() if key in LOW_DIM}
-    policy_features = dataset_to_policy_features(features)
-    config.input_features = {key: ft for key, ft in policy_features.items() if key != ACTION}
+    config = run.policy
+    assert config is not None and run.output_dir is not None
+    policy_features = dataset_to_policy_features(dataset.features)
+    config.input_features = {key: ft for key, ft in policy_features.items() if key.startswith(OBS_STR)}
     config.output_features = {key: ft for key, ft in policy_features.items() if key == ACTION}
     config.fps = int(dataset.fps)
     config.set_dataset_feature_metadata(dataset.features)
-    set_seed(seed)
+    config.set_tasks(dataset.tasks)
+    set_seed(run.seed)
     try:
         config.validate_features()
         policy = get_policy_class(config.type)(config=config)
     except ValueError as error:
         raise UsageError(f"{error}; {dataset.root} has: {', '.join(dataset.features)}") from error
-    deltas: dict[str, list[int] | None] = dict.fromkeys(
-        config.input_features, config.observation_delta_indices
-    )
+    deltas: dict[str, list[int] | None] = dict.fromkeys(config.vectors, config.observation_delta_indices)
     deltas[ACTION] = config.action_delta_indices
-    return load_frames(dataset, episodes, deltas), policy.to(config.device)
+    if config.tasks:
+        deltas[TASK_INDEX] = None
+    frames = load_frames(dataset, episodes, deltas)
+    for camera in config.pictures:
+        folder = run.output_dir / "image_cache"
+        frames.images[camera] = open_images(dataset, camera, episodes, run.image_cache, folder)
+        frames.deltas[camera] = config.observation_delta_indices
+    return frames, policy.to(config.device)
 
 
 class TrainingRun:
     """All that changes while training: raw and averaged weights, optimiser, schedule, and the step."""
 
     def __init__(
-        self, config: TrainConfig, policy: Any, frames: EpisodeFrames, provenance: Provenance
+        self,
+        config: TrainConfig,
+        policy: Any,
+        frames: EpisodeFrames,
+        provenance: Provenance,
+        weights: np.ndarray | None = None,
     ) -> None:
         """Prepare a run at step 0.
 
@@ -137,6 +151,7 @@ class TrainingRun:
             policy: With fresh weights, on its device.
             frames: In the dataset's units; normalised here, once, by lerobot's own processor.
             provenance: Where the frames came from.
+            weights: How much each frame counts in the loss, (n_frames,), with mean 1; None for all the same.
         """
         assert config.policy is not None and config.output_dir is not None
         self.config, self.policy, self.provenance = config, policy, provenance
@@ -147,6 +162,7 @@ class TrainingRun:
         frames = frames.to(config.policy.device or "cpu")
         normalised = self.preprocessor(dict(frames.columns))
         self.frames = dataclasses.replace(frames, columns={key: normalised[key] for key in frames.columns})
+        self.weights = None if weights is None else torch.from_numpy(weights).to(frames.first.device)
         self.order = BatchOrder(len(frames), config.batch_size, config.seed)
 
         preset = config.policy.get_optimizer_preset()
@@ -167,8 +183,12 @@ class TrainingRun:
 
     def update(self) -> torch.Tensor:
         """Take one gradient step and return its loss, a scalar still on the device."""
-        index = self.order.indices(self.step).to(self.frames.first.device)
-        loss, _ = self.policy.forward(self.frames.batch(index))
+        device = self.frames.first.device
+        if self.frames.images:
+            for step in range(self.step, self.step + N_AHEAD):
+                self.frames.prefetch(self.order.indices(step).to(device))
+        index = self.order.indices(self.step).to(device)
+        loss = self.loss_of(index)
         self.optimizer.zero_grad()
         loss.backward()
         if self.grad_clip_norm > 0:
@@ -181,6 +201,13 @@ class TrainingRun:
         with torch.no_grad():
             torch._foreach_lerp_(self._averaged, self._raw, 1 - decay)
         return loss.detach()
+
+    def loss_of(self, index: torch.Tensor) -> torch.Tensor:
+        """Return the loss of the windows around some frames, a scalar: their mean, weighted where frames are."""
+        batch = self.frames.batch(index)
+        if self.weights is None:
+            return self.policy.forward(batch)[0]
+        return (self.weights[index] * self.policy.forward(batch, reduction="none")[0]).mean()
 
     def loop(self) -> dict[str, Any]:
         """Train to the last step, or to Ctrl-C or SIGTERM; save a checkpoint either way.

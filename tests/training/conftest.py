@@ -18,16 +18,27 @@ def _features(joints, scene):
     }
 
 
-def _write(root, lengths=LENGTHS, joints=JOINTS, scene=("x", "y"), columns=None, seed=0):
-    """Write episodes of smooth random motion with plain lerobot; the action leads the state by a frame."""
+CAMERA, IMAGE_SHAPE = "observation.images.front", (32, 48, 3)
+
+
+def _write(
+    root, lengths=LENGTHS, joints=JOINTS, scene=("x", "y"), columns=None, seed=0, video=False, tasks=("move",)
+):
+    """Write episodes of smooth random motion with plain lerobot; the action leads the state by a frame.
+
+    With `video` a camera sees a square wander; the tasks take turns by episode.
+    """
     from lerobot.datasets.lerobot_dataset import LeRobotDataset
 
     rng = np.random.default_rng(seed)
     features = {k: ft for k, ft in _features(joints, scene).items() if columns is None or k in columns}
+    if video:
+        names = ["height", "width", "channels"]
+        features[CAMERA] = {"dtype": "video", "shape": IMAGE_SHAPE, "names": names}
     dataset = LeRobotDataset.create(
-        "lab/small", FPS, root=root, features=features, robot_type="small_arm", use_videos=False
+        "lab/small", FPS, root=root, features=features, robot_type="small_arm", use_videos=video
     )
-    for length in lengths:
+    for episode, length in enumerate(lengths):
         path = np.cumsum(rng.normal(size=(length + 1, len(joints))), axis=0).astype(np.float32)
         for i in range(length):
             values = {
@@ -35,7 +46,11 @@ def _write(root, lengths=LENGTHS, joints=JOINTS, scene=("x", "y"), columns=None,
                 "observation.environment_state": np.resize(path[i] * 2, len(scene)),
                 "action": path[i + 1],
             }
-            dataset.add_frame({name: values[name] for name in features} | {"task": "move"})
+            image = np.full(IMAGE_SHAPE, 10 * episode, np.uint8)
+            image[:, 2 * i : 2 * i + 8] = 200
+            values[CAMERA] = image
+            task = tasks[episode % len(tasks)]
+            dataset.add_frame({name: values[name] for name in features} | {"task": task})
         dataset.save_episode()
     dataset.finalize()
     return root
@@ -58,3 +73,9 @@ def write_dataset():
 @pytest.fixture(scope="session")
 def small_dataset(tmp_path_factory):
     return _write(tmp_path_factory.mktemp("small") / "dataset")
+
+
+@pytest.fixture(scope="session")
+def filmed_dataset(tmp_path_factory):
+    """The same with a camera."""
+    return _write(tmp_path_factory.mktemp("filmed") / "dataset", video=True)

@@ -161,6 +161,29 @@ def test_resume_refuses_a_dataset_that_changed(write_dataset, tmp_path, capsys):
     assert "trained on 4 episodes (44 frames), but the dataset now gives 2 (19)" in one_line(capsys)
 
 
+def test_a_run_from_before_a_setting_existed_goes_on(small_dataset, tmp_path, capsys):
+    out = tmp_path / "run"
+    assert train(small_dataset, out, "--steps=5") == 0
+    path = out / "checkpoints" / "last" / "pretrained_model" / "train_config.json"
+    record = json.loads(path.read_text())
+    for settings, names in ((record["policy"], ["head", "inputs", "tasks"]), (record["dataset"], ["weight"])):
+        for name in names:
+            del settings[name]
+    del record["image_cache"]
+    path.write_text(json.dumps(record))
+    assert train(None, out, "--resume=true", kind=None) == 0
+    assert train(None, out, "--resume=true", "--policy.head=gmm", kind=None) == 2
+    assert "would make it another run" in one_line(capsys)
+
+
+def test_several_tasks_are_told_to_the_policy(write_dataset, tmp_path):
+    root = write_dataset(tmp_path / "data", tasks=("pick", "place"))
+    assert train(root, tmp_path / "run", "--steps=5") == 0
+    config = json.loads((tmp_path / "run/checkpoints/last/pretrained_model/config.json").read_text())
+    assert config["tasks"] == ["pick", "place"]
+    assert weights(tmp_path / "run", 5)["raw"]["net.0.weight"].shape == (16, 3 + 2 + 2)
+
+
 def test_a_full_disk_leaves_the_last_checkpoint(small_dataset, tmp_path, capsys):
     out = tmp_path / "run"
     wide = ["--policy.hidden_dim=128", "--steps=100000", "--save_freq=20"]

@@ -21,12 +21,12 @@ def ordinary_threads() -> Iterator[None]:
         yield
         return
     policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
-    before = set(os.listdir(_THREADS))
+    before = {thread.name for thread in _THREADS.iterdir()}
     try:
         yield
     finally:
         with contextlib.suppress(OSError):
             os.sched_setscheduler(0, policy, parameters)
-        for thread in set(os.listdir(_THREADS)) - before:
+        for thread in {one.name for one in _THREADS.iterdir()} - before:
             with contextlib.suppress(OSError):  # one that has ended again
                 os.sched_setscheduler(int(thread), os.SCHED_OTHER, os.sched_param(0))

@@ -14,6 +14,8 @@ from typing import Any
 
 from collector.errors import DeviceError
 
+_KEPT_LOGS = 20
+
 
 @dataclass(frozen=True)
 class Berth:
@@ -52,14 +54,34 @@ class Berth:
         file.write_text(json.dumps({**asdict(self), "what": what, "control_pid": os.getpid()}))
 
     def remove(self) -> None:
-        """Let nobody find it any more."""
-        for path in (
-            _folder() / f"{self.name}.json",
-            Path(self.control),
-            Path(self.recorder or self.control),
-        ):
+        """Let nobody find it any more; its sockets go with the processes that listen there."""
+        with contextlib.suppress(OSError):
+            (_folder() / f"{self.name}.json").unlink(missing_ok=True)
+
+    def keep_output(self, process: str) -> None:
+        """Let what this process and its libraries print go to a file from here on.
+
+        On the terminal it would be drawn over the cockpit, and a terminal that stands still would hold up whoever
+        prints.
+        """
+        self._remove_old_output()
+        log = os.open(_folder() / f"{self.name}.{process}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        for stream in (1, 2):
+            os.dup2(log, stream)
+        os.close(log)
+
+    def _remove_old_output(self) -> None:
+        logs = sorted(_folder().glob("*.log"), key=lambda path: path.stat().st_mtime)
+        for path in logs[:-_KEPT_LOGS]:
             with contextlib.suppress(OSError):
-                path.unlink(missing_ok=True)
+                path.unlink()
+
+    def sweep(self) -> None:
+        """Remove all of a session that died without a word."""
+        self.remove()
+        for address in (self.control, self.recorder or self.control):
+            with contextlib.suppress(OSError):
+                Path(address).unlink(missing_ok=True)
 
 
 def sessions() -> list[dict[str, Any]]:
@@ -74,7 +96,7 @@ def sessions() -> list[dict[str, Any]]:
             if _lives(told["control_pid"]):
                 found.append(told)
             else:
-                Berth(*(told[name] for name in ("name", "control", "recorder", "key"))).remove()
+                Berth(*(told[name] for name in ("name", "control", "recorder", "key"))).sweep()
     return found
 
 

@@ -36,7 +36,8 @@ class KeyReader:
 
     def ask_for_releases(self) -> None:
         """Ask the terminal to tell when keys are let go, as far as it can: somebody flies by them."""
-        os.write(self._descriptor, QUERY)
+        if os.environ.get("TERM") not in (None, "dumb"):
+            os.write(self._descriptor, QUERY)
 
     def read(self) -> tuple[list[tuple[Event, int | None]], bytes]:
         """Return what was pressed: events, each with the episode typed before it, and all bytes as they came."""

@@ -73,9 +73,10 @@ class ScreenPort:
     def _welcome(self, screen: Connection) -> None:
         """Tell a new screen what was before: here, where a slow one keeps nobody waiting."""
         assert self._told is not None
-        known = len(self._told)
-        for message in self._told[:known]:
-            ipc.send(screen, **message)
+        known = 0
+        while known < len(self._told):
+            ipc.send(screen, **self._told[known])
+            known += 1
         self._come.append((screen, known))
 
     def _greet(self) -> None:

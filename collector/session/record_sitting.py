@@ -46,9 +46,9 @@ class RecordSitting(Sitting):
         self.taken_back: list[int] = []  # episodes, in the order in which they were taken back
 
     def run(self) -> None:
-        try:
+        with contextlib.closing(self):
             self.first = self._open_dataset()
-            with contextlib.closing(self), self.flights.flying():
+            with self.flights.flying():
                 self._tell(
                     "flying",
                     root=str(self.data.root),
@@ -74,8 +74,11 @@ class RecordSitting(Sitting):
                 closed = self._await_recorder("closed")
                 self.helm.take(Event.FINISHED)
             self._tell("done", **{k: v for k, v in closed.items() if k != "kind"})
-        finally:
-            self.ring.close()
+
+    def close(self) -> None:
+        """Remove the memory that recorder and screen look at."""
+        super().close()
+        self.ring.close()
 
     def _another(self) -> bool:
         """Wait until the next flight may begin; return whether there is to be one.
@@ -103,7 +106,7 @@ class RecordSitting(Sitting):
             ring=self.ring.name,
             encoder=vars(self.data.rgb_encoder) | {"threads": self.data.encoder_threads},
             lock_step=self.rig.lock_step,
-            berth=vars(self.berth) if self.reattach_s else None,
+            berth=vars(self.berth) if self.display == "cockpit" else None,
         )
         opened = self._await_recorder("opened")
         if self.reattach_s:

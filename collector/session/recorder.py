@@ -27,6 +27,7 @@ from collector.dataset.schema import normalised
 from collector.dataset.writer import DatasetWriter
 from collector.errors import DataError, UsageError
 from collector.session import ipc
+from collector.session.attach import Berth
 from collector.session.port import ScreenPort
 from collector.session.realtime import prompt
 from collector.session.recovery import open_interrupted, recover_journals, sole_writer
@@ -54,6 +55,7 @@ def run_recorder(from_control: Connection, to_screen: Connection) -> None:
     screen = ScreenPort(to_screen)
     if berth := opening["berth"]:
         screen.await_others(berth["recorder"], bytes.fromhex(berth["key"]))
+        Berth(**berth).keep_output("recorder")
     try:
         with sole_writer(Path(opening["root"])):
             _Recorder(from_control, screen, opening).run()

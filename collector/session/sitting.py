@@ -29,6 +29,8 @@ class Sitting:
         self.reattach_s = config.reattach_time_s if self.display == "cockpit" else 0.0
         if self.reattach_s:
             screen.await_others(berth.control, bytes.fromhex(berth.key))
+        if self.display == "cockpit":
+            berth.keep_output("control")
         self._tell(
             "config",
             display=self.display,

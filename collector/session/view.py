@@ -178,4 +178,5 @@ class View:
         except BufferError:
             self._memory.close = lambda: None  # type: ignore[method-assign]  # somebody still looks: it goes with us
         if self._owner:
+            self._owner = False
             self._memory.unlink()

@@ -87,6 +87,8 @@ class Words:
         return Said(f"the {message['what']} is back", alarm=True)
 
     def _of_paused(self, message: dict[str, Any]) -> list[str]:
+        if self._account.enough:
+            return []  # more was said of it
         return ["paused" + (": going on" if message["by_itself"] else ": right arrow goes on")]
 
     def _of_halted(self, message: dict[str, Any]) -> Said:

@@ -9,10 +9,12 @@ from collections import deque
 from pathlib import Path
 from typing import Any
 
+from textual import events
 from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import Binding
 from textual.containers import Container, Horizontal, Vertical
 from textual.events import Key
+from textual.keys import _character_to_key
 from textual.screen import Screen
 from textual.widgets import RichLog
 
@@ -28,7 +30,7 @@ from collector.tui.draw.joints import PlotPane
 from collector.tui.draw.still import still
 from collector.tui.film import Film
 from collector.tui.keyline import Keys
-from collector.tui.panels import LoopPanel, Panel, RigPanel, TakePanel, TaskLine
+from collector.tui.panels import LoopPanel, Panel, RigPanel, TakePanel, TaskLine, VerdictLine
 from collector.tui.pump import Pump
 from collector.tui.screens import HelpScreen, MessagesScreen, SummaryScreen
 from collector.tui.snapshot import Poller, Snapshot
@@ -39,8 +41,6 @@ _DRAWS_HZ = 20.0
 _PLOTS_EVERY = 4  # draws: the joints are drawn at 5 Hz
 _SAID_KEPT = 2000  # lines
 _WARN_LEFT_S = 5.0  # before a time is over
-# Textual's names of keys, where they differ from a plain terminal's.
-_TEXTUAL = {"+": "plus", "-": "minus", "*": "asterisk", ".": "full_stop", ",": "comma", "#": "number_sign"}
 _OWN = [
     ("e", "enlarge", "enlarge", "Enlarge a camera, the next one, or show all again"),
     ("v", "replay", "replay", "Show the last take again"),
@@ -75,6 +75,10 @@ class CockpitApp(App[None]):
         self._processes, self._pump, self._speaker = processes, pump, speaker
         self._poller = poller or Poller(processes.account)
         self._actions: tuple[Action, ...] = with_keys(processes.account.config.get("keys", {}))
+        taken = {_textual(key) for action in self._actions for key in action.keys}
+        halt = next(action for action in self._actions if action.event is Event.HALT)
+        self._stop_keys = {_textual(key) for key in halt.keys}
+        self._own = [own for own in _OWN if own[0] not in taken]
         self._said: deque[str] = deque(maxlen=_SAID_KEPT)
         self._digits = ""
         self._draws = 0
@@ -89,6 +93,7 @@ class CockpitApp(App[None]):
         with Vertical(id="cockpit"):
             yield Band()
             yield TaskLine(id="task")
+            yield VerdictLine(id="verdict")
             with Horizontal(id="body"):
                 yield Container(id="cameras")
                 with Vertical(id="side"):
@@ -97,8 +102,8 @@ class CockpitApp(App[None]):
                     yield Container(id="joints")
                     yield LoopPanel(id="loop")
             yield CameraPane("last take", id="film")
-            yield RichLog(id="messages", wrap=True, auto_scroll=True, max_lines=200)
-            yield Keys(self._actions, [(_KEY_NAMES.get(key, key), title) for key, _, title, _ in _OWN])
+            yield RichLog(id="messages", wrap=True, min_width=0, auto_scroll=True, max_lines=200)
+            yield Keys(self._actions, [(_KEY_NAMES.get(key, key), title) for key, _, title, _ in self._own])
 
     def on_mount(self) -> None:
         for theme in THEMES:
@@ -106,13 +111,13 @@ class CockpitApp(App[None]):
         self.theme = THEMES[0].name
         for action in self._actions:
             for key in action.keys:
+                self._bindings.key_to_bindings.pop(
+                    _textual(key), None
+                )  # --keys may want one of the screen's own
                 if key == "escape":
                     continue  # it closes what lies over the cockpit, and pressed once more must not end the session
-                # The emergency stop works wherever one is, in a text that is typed too.
-                stop = action.event is Event.HALT
                 asks = f"ask('{action.name}')"
-                bound = Binding(_TEXTUAL.get(key, key), asks, action.title, show=False, priority=stop)
-                self._bindings._add_binding(bound)
+                self._bindings._add_binding(Binding(_textual(key), asks, action.title, show=False))
         self.query_one(RichLog).can_focus = False
         self.set_interval(1 / _DRAWS_HZ, self.look)
         self.look()
@@ -136,6 +141,8 @@ class CockpitApp(App[None]):
         account = self._processes.account
         for said in self._processes.take_in(message):
             self._say(said)
+        if message["kind"] == "error":
+            self._say(Said(message["text"], alarm=True))
         if message.get("again"):
             return  # what was before is shown, and makes no noise
         if message["kind"] == "feed":
@@ -271,11 +278,21 @@ class CockpitApp(App[None]):
 
     # What the person asks for
 
+    async def on_event(self, event: events.Event) -> None:
+        """Take the emergency stop's keys before anything else does.
+
+        Even a binding with priority leaves a key like Space to the text that is being typed.
+        """
+        if isinstance(event, Key) and not event.is_forwarded and event.key in self._stop_keys:
+            self.action_ask(Event.HALT.value)
+        else:
+            await super().on_event(event)
+
     def on_key(self, event: Key) -> None:
         if event.character and event.character.isdigit():
             self._digits += event.character
-        elif event.key not in ("shift", "ctrl"):
-            self.set_timer(0.05, self._forget_digits)
+        else:
+            self.call_next(self._forget_digits)  # when this key has been followed
 
     def _forget_digits(self) -> None:
         self._digits = ""
@@ -288,8 +305,11 @@ class CockpitApp(App[None]):
         self._processes.command(action.event, int(digits) if digits and action.numbered else None)
 
     async def action_quit(self) -> None:
-        """End the session, with everything saved."""
-        self._processes.command(Event.STOP)
+        """End the session, with everything saved; after its end, close the screen."""
+        if self._over:
+            self.exit()
+        else:
+            self._processes.command(Event.STOP)
 
     def action_leave(self) -> None:
         """Close the screen after the session's end."""
@@ -340,7 +360,7 @@ class CockpitApp(App[None]):
     def action_help(self) -> None:
         """Show all keys."""
         self.push_screen(
-            HelpScreen(self._actions, [(_KEY_NAMES.get(key, key), help) for key, _, _, help in _OWN])
+            HelpScreen(self._actions, [(_KEY_NAMES.get(key, key), help) for key, _, _, help in self._own])
         )
 
     def get_system_commands(self, screen: Screen[Any]) -> Any:
@@ -350,6 +370,11 @@ class CockpitApp(App[None]):
             yield SystemCommand(action.title, action.help, lambda name=action.name: self.action_ask(name))
         for _, name, title, help_ in _OWN:
             yield SystemCommand(title, help_, getattr(self, f"action_{name}"))
+
+
+def _textual(key: str) -> str:
+    """Return Textual's name of a key."""
+    return _character_to_key(key) if len(key) == 1 else key
 
 
 def run_cockpit(processes: Processes) -> None:

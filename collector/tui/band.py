@@ -13,7 +13,7 @@ from collector.tui.snapshot import Snapshot
 
 _LARGE_FROM = 24  # rows of the terminal
 _SMALL_FROM = 15
-_GAP = 3
+_GAP = 6
 LOOKS = ("ready", "recording", "practice", "paused", "saving", "waiting", "fault")
 
 
@@ -47,7 +47,8 @@ class Band(Widget):
         small = height < letters.HEIGHT
         shown = list(self._words[:1])
         for word in self._words[1:]:
-            if word and letters.width("".join([*shown, word]), small) + 2 * _GAP * (len(shown) + 1) <= width:
+            wanted = sum(letters.width(one, small) for one in (*shown, word)) + _GAP * len(shown) + 2
+            if word and wanted <= width:
                 shown.append(word)
         draw = letters.small if small else letters.large
         blocks = [draw(word) for word in shown]

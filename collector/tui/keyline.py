@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from rich.cells import set_cell_size
 from textual.app import RenderResult
 from textual.content import Content
 from textual.widget import Widget
@@ -31,22 +30,20 @@ class Keys(Widget):
             self.refresh()
 
     def render(self) -> RenderResult:
-        """Return as many keys as there is room for; the emergency stop first."""
+        """Return as many keys as there is room for: the emergency stop first, and last what shows all of them."""
         asked = sorted(self._actions, key=lambda action: action.title != "STOP")
         pairs = [
             (shown(action.keys[0]), action.title)
             for action in asked
             if action.keys and possible(action, self._state) and (self._recording or not action.recording)
         ]
-        line, used = Content(" "), 1
-        for key, title in [*pairs, *self._own]:
-            one = Content.from_markup("[b]$key[/b] $title  ", key=key, title=title)
-            if used + one.cell_length > self.size.width:
+        *keys, last = (
+            Content.from_markup("[b]$key[/b] $title  ", key=key, title=title)
+            for key, title in [*pairs, *self._own]
+        )
+        line, room = Content(" "), self.size.width - 1 - last.cell_length
+        for one in keys:
+            if one.cell_length > room:
                 break
-            line, used = line + one, used + one.cell_length
-        return line
-
-
-def padded(text: str, width: int) -> str:
-    """Return a text of exactly so many cells."""
-    return set_cell_size(text, width)
+            line, room = line + one, room - one.cell_length
+        return line + last if room >= 0 else line

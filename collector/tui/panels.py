@@ -8,6 +8,7 @@ from typing import Any
 from textual.content import Content
 from textual.widgets import Static
 
+from collector.session.state import State
 from collector.tui.snapshot import CameraSeen, Snapshot
 
 # Marks beside the colours, which not everybody can tell apart.
@@ -16,6 +17,8 @@ _MARKS = {
     "look": ("?", "LOOK AT IT", "$warning"),
     "bad": ("!", "BAD", "$error"),
 }
+
+_BROKEN = 10  # cells that a line may lose to a word which goes into the next
 
 
 class Panel(Static):
@@ -33,6 +36,7 @@ class Panel(Static):
         """Show a text."""
         if self._text is None or text.markup != self._text.markup:
             self._text = text
+            self.set_class(not text.plain, "-empty")
             self.update(text)
 
 
@@ -45,7 +49,8 @@ class TaskLine(Panel):
         if snapshot.take.task and snapshot.begun:
             parts.insert(0, snapshot.take.task)
         if snapshot.elapsed_s is not None:
-            limit = f" of {snapshot.take.limit_s:.0f} s" if snapshot.take.limit_s else " s"
+            limited = snapshot.take.limit_s and snapshot.state is State.RECORDING
+            limit = f" of {snapshot.take.limit_s:.0f} s" if limited else " s"
             parts.append(f"{snapshot.elapsed_s:.0f}{limit}")
         if snapshot.clutched:
             parts.append("CLUTCH: the robot is held")
@@ -53,12 +58,33 @@ class TaskLine(Panel):
             parts.append("you fly" if snapshot.person_flies else "the program flies")
         counts = []
         if snapshot.wanted is not None and snapshot.flying:
-            counts = [f"{snapshot.kept} kept", f"{snapshot.failed} failed", f"{snapshot.discarded} discarded"]
+            counts = [
+                f"{snapshot.kept} of {snapshot.wanted} kept",
+                f"{snapshot.failed} failed",
+                f"{snapshot.discarded} discarded",
+            ]
             counts += [f"{snapshot.taken_back} taken back"] if snapshot.taken_back else []
             counts += [f"{snapshot.cut} interrupted"] if snapshot.cut else []
+        what, room = " · ".join(parts), 2 * self.content_size.width - _BROKEN
+        while counts and len(what) + len(", ".join(counts)) > room:
+            counts.pop()  # whole ones, rather than one that is cut
+        self.put(Content.from_markup("[b]$what[/b]  [dim]$counts[/dim]", what=what, counts=", ".join(counts)))
+
+
+class VerdictLine(Panel):
+    """The verdict on the last take and its first reason, where there is no room for more."""
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Show a snapshot."""
+        verdict = snapshot.verdict
+        if verdict is None or snapshot.elapsed_s is not None:
+            self.put(Content(""))
+            return
+        mark, word, style = _MARKS[verdict["mark"]]
+        why = "".join(f": {reason['words']}" for reason in verdict["reasons"][:1])
         self.put(
             Content.from_markup(
-                "[b]$what[/b]  [dim]$counts[/dim]", what=" · ".join(parts), counts=", ".join(counts)
+                f"[{style} b]{mark} {word}[/] episode $episode$why", episode=str(verdict["episode"]), why=why
             )
         )
 
@@ -71,8 +97,14 @@ class RigPanel(Panel):
         if not snapshot.rig:
             self.put(Content("Looking at the rig ..."))
             return
-        lines = [Content.from_markup("[b]Rig check[/b]")]
-        for finding in snapshot.rig:
+        wrong = [finding for finding in snapshot.rig if not finding["ok"]]
+        verdict = "all is well" if not wrong else f"{len(wrong)} to look at"
+        lines = [
+            Content.from_markup("[b]Rig check: $verdict[/b]", verdict=verdict),
+            Content.from_markup("[b]→[/b] begins, [b]m[/b] practises: nothing is recorded"),
+        ]
+        # What is wrong stands first, where little room cuts the rest.
+        for finding in sorted(snapshot.rig, key=lambda finding: (finding["ok"], not finding["needed"])):
             mark, style = (
                 ("✓", "$success") if finding["ok"] else ("!", "$error" if finding["needed"] else "$warning")
             )
@@ -81,13 +113,6 @@ class RigPanel(Panel):
                     f"[{style} b]{mark}[/] [b]$what[/b] $seen", what=finding["what"], seen=finding["seen"]
                 )
             )
-        wrong = [finding for finding in snapshot.rig if not finding["ok"]]
-        verdict = "All is well." if not wrong else f"{len(wrong)} to look at."
-        lines.append(
-            Content.from_markup(
-                "\n$verdict [b]→[/b] begins, [b]m[/b] practises: nothing is recorded.", verdict=verdict
-            )
-        )
         self.put(Content("\n").join(lines))
 
 
@@ -108,13 +133,16 @@ def _loop_lines(snapshot: Snapshot) -> Iterator[Content]:
             hz=f"{loop.hz:.1f}", late=f"{loop.late_p99_ms:.2f}", age=f"{loop.input_age_ms:.0f}",
         )  # fmt: skip
     for camera in snapshot.cameras:
-        yield _camera_line(camera)
+        if camera.warning or camera.age_s is not None:
+            yield _camera_line(camera)
     backlog = snapshot.backlog or {}
     if snapshot.cameras and snapshot.wanted is not None:
         full = backlog.get("flights", 0) >= max(1, backlog.get("limit", 0) - 1)
         yield Content.from_markup(
-            f"[b]encoder[/b] [{'$error b' if full else 'default'}]$pictures pictures, $flights flights wait[/]",
+            f"[b]encoder[/b] [{'$error b' if full else 'default'}]$pictures pictures, "
+            "$flights of $limit flights wait[/]",
             pictures=str(backlog.get("pictures", 0)), flights=str(backlog.get("flights", 0)),
+            limit=str(backlog.get("limit", 0)),
         )  # fmt: skip
     if snapshot.disk_minutes is not None:
         style = "$error b" if snapshot.disk_minutes < 30 else "default"

@@ -10,6 +10,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, RichLog, Static
 
 from collector.session.actions import Action, shown
+from collector.session.state import Event
 
 
 class HelpScreen(ModalScreen[None]):
@@ -25,9 +26,11 @@ class HelpScreen(ModalScreen[None]):
     def __init__(self, actions: tuple[Action, ...], own: list[tuple[str, str]]) -> None:
         super().__init__()
         rows = [
-            (", ".join(shown(key) for key in action.keys), action.help) for action in actions if action.keys
+            # Esc closes what lies over the cockpit, and never ends the session.
+            (", ".join(shown(key) for key in action.keys if key != "escape"), action.help)
+            for action in sorted(actions, key=lambda action: action.event is not Event.HALT)
         ]
-        self._rows = rows + own
+        self._rows = [(keys, words) for keys, words in rows if keys] + own
 
     def compose(self) -> ComposeResult:
         width = max(len(keys) for keys, _ in self._rows) + 2
@@ -53,7 +56,7 @@ class MessagesScreen(ModalScreen[None]):
         self._said = said
 
     def compose(self) -> ComposeResult:
-        yield Vertical(Input(placeholder="search what was said"), RichLog(wrap=True))
+        yield Vertical(Input(placeholder="search what was said"), RichLog(wrap=True, min_width=0))
 
     def on_mount(self) -> None:
         self._put("")

@@ -128,13 +128,14 @@ class Poller:
     def __init__(self, account: Account) -> None:
         self._account = account
         self._view: View | None = None
+        self._closed = False
         self._free: tuple[float, int] | None = None  # when the disk was looked at, and its free bytes
         self._seen: dict[str, tuple[int, float]] = {}  # number of each camera's picture, and when it was new
 
     def look(self) -> Snapshot:
         """Return what there is to see now."""
         account, now_s = self._account, time.monotonic()
-        if self._view is None and account.view is not None and account.closed is None:
+        if self._view is None and account.view is not None and not self._closed:
             told = account.view
             with contextlib.suppress(FileNotFoundError):  # the session has just ended
                 self._view = View(told["joints"], told["cameras"], told["name"], told.get("stranger", False))
@@ -178,6 +179,7 @@ class Poller:
 
     def close(self) -> None:
         """Look no more."""
+        self._closed = True
         if self._view is not None:
             self._view.close()
             self._view = None
@@ -198,12 +200,11 @@ class Poller:
             self._seen[name] = (count, new_s)
             age_s = fps = None
             if flies and rows is not None and len(rows.time_s):
-                ages = rows.camera_age_s[:, number]
-                age_s = float(ages[-1])
-                recent = rows.time_s > now_s - _RATE_S
-                taken = np.unique(np.round(rows.time_s[recent] - ages[recent], 3))
-                fps = len(taken) / _RATE_S
-            warning = self._warning(name, picture, age_s, now_s - new_s if flies else 0.0)
+                age_s = float(rows.camera_age_s[-1, number])
+                fps = _camera_fps(rows.time_s, rows.camera_age_s[:, number], now_s)
+            # Before this flight there may have been nothing to see.
+            silent_s = now_s - max(new_s, self._account.since_s) if flies else 0.0
+            warning = self._warning(name, picture, age_s, silent_s)
             seen.append(CameraSeen(name, count, picture, age_s, fps, warning))
         return tuple(seen)
 
@@ -228,6 +229,17 @@ class Poller:
             self._free = now_s, shutil.disk_usage(folder).free
         a_frame = sum(message["bytes"] for message in account.saved.values()) / account.frames
         return self._free[1] / max(1.0, a_frame) / fps / 60
+
+
+def _camera_fps(times_s: np.ndarray, ages_s: np.ndarray, now_s: float) -> float | None:
+    """Return how many new pictures a second the last ticks observed."""
+    recent = times_s > now_s - _RATE_S
+    times_s, ages_s = times_s[recent], ages_s[recent]
+    if len(times_s) < 2:
+        return None
+    # The same picture is older by one tick at the next one, give or take what the ticks' ends are apart.
+    new = np.diff(ages_s) < np.diff(times_s) / 2
+    return float(new.sum() / max(1e-6, times_s[-1] - times_s[0]))
 
 
 def _loop(rows: Rows, now_s: float, fps: float | None) -> Loop:

@@ -28,7 +28,7 @@ VERBS: dict[str, dict[str, tuple[str, str]]] = {
         "label": ("curation.cli", "set verdict, success or a note on episodes; show the history"),
         "score": ("curation.cli", "run the checks over every episode and store what they found"),
         "query": ("curation.cli", "list episodes by SQL over the episode table, labels and scores"),
-        "edit": ("curation.cli", "make a new dataset without some episodes, by stream copy"),
+        "edit": ("curation.cli", "make a new dataset: drop, trim, split, merge, rename"),
         "publish": ("curation.cli", "push an exact mirror to the Hub, with its card and the tag v3.0"),
     },
     "train and measure": {

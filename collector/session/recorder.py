@@ -15,7 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from collector.dataset import durable
 from collector.dataset.encode import EncoderSettings
@@ -32,9 +32,6 @@ from collector.session.port import ScreenPort
 from collector.session.realtime import prompt
 from collector.session.recovery import open_interrupted, recover_journals, sole_writer
 from collector.session.verdict.judge import History, Take, judge
-
-if TYPE_CHECKING:
-    pass
 
 _MAX_UNSEALED = 8  # flights waiting to be sealed before the next may begin
 _TOLD_S = 1.0  # how often the screen is told in flight what waits

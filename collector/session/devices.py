@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import importlib
 import pkgutil
-import time
 from pathlib import Path
 from typing import Any
 
@@ -154,8 +153,7 @@ def _make(factory: Any, config: Any, what: str) -> Any:
         raise DeviceError(f"{what} '{config.type}' cannot be made: {reason}") from error
 
 
-_CONNECT_TRIES = 5  # the first packets after a port is opened may be lost
-_PAUSE_S = 0.2  # before the next try
+_CONNECT_TRIES = 3  # the first packets after a port is opened may be lost
 
 
 def connect(device: Any, what: str, tries: int = _CONNECT_TRIES) -> None:
@@ -178,7 +176,6 @@ def connect(device: Any, what: str, tries: int = _CONNECT_TRIES) -> None:
                 close_parts(device, torque_off=False)
                 if not left:
                     raise
-                time.sleep(_PAUSE_S)
     except DemodeckError:
         raise
     except Exception as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,7 @@ from collector.session.bus import empty
 from collector.session.doctor import Finding
 from collector.session.inventory.rights import trouble
 
-TRIES = 4  # beside the first: packets are lost on a healthy bus too
-_PAUSE_S = 0.1  # before a silent servo is asked again: a busy machine may be late, not the servo
+TRIES = 2  # beside the first: packets are lost on a healthy bus too
 _HOT_C = 60.0  # where the servo itself does not say its limit, and where it is spoken of
 _NOMINAL_V = {5.0: 4.5, 7.4: 6.4, 12.0: 10.5}  # supply: the least that it may fall to
 _LATENCY_MS = 2  # of a USB serial adapter: it collects for so long before it hands on
@@ -113,7 +111,6 @@ def _ping(bus: Any, servo: int) -> tuple[int | None, str]:
             result = -1
         if result == 0:
             return number, words_of(Exception(bus.packet_handler.getRxPacketError(error))) if error else ""
-        time.sleep(_PAUSE_S)
         empty(bus)
     return None, ""
 

@@ -19,7 +19,6 @@ from collector.session.fly import Tick
 _ROWS = 2048  # ticks kept: 10 s at 200 Hz
 _WIDTH_PX = 320  # pictures are thinned out to at most so many columns: more than a terminal shows
 _PICTURES_HZ = 30.0
-_TRIES = 3  # to read a picture that is just being written
 
 
 @dataclass(frozen=True)
@@ -155,19 +154,13 @@ class View:
     def picture(self, camera: str) -> tuple[int, np.ndarray | None]:
         """Return the number of pictures shown so far and the latest, uint8, (height, width, 3), thinned out.
 
-        None where there is none yet, or where it is being overwritten again and again.
+        None where there is none yet, or where it is just being overwritten: the next look sees it whole.
         """
         number = 1 + list(self._pictures).index(camera)
-        for _ in range(_TRIES):
-            before = int(self._counters[number])
-            if before == 0:
-                return 0, None
-            if before % 2 == 0:
-                picture = self._pictures[camera].copy()
-                if int(self._counters[number]) == before:
-                    return before // 2, picture
-            time.sleep(0.001)
-        return before // 2, None
+        before = int(self._counters[number])
+        picture = self._pictures[camera].copy() if before and before % 2 == 0 else None
+        torn = int(self._counters[number]) != before
+        return before // 2, None if torn else picture
 
     def close(self) -> None:
         """Detach; the maker also removes the memory."""

@@ -195,7 +195,7 @@ class _Player:
 
         try:
             pygame.mixer.init(RATE_HZ, -16, 1, 1024, allowedchanges=0)
-        except (pygame.error, NotImplementedError) as error:
+        except (pygame.error, NotImplementedError) as error:  # no device; pygame built without its mixer
             self.silent_because = f"this machine plays no sound: {error}"
             return
         self._mixer, self._channel = pygame.mixer, pygame.mixer.Channel(0)

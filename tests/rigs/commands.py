@@ -25,8 +25,11 @@ _stopped = threading.Event()  # nothing may be started any more
 
 
 def environment(home: Path) -> dict[str, str]:
-    """Return an environment that finds the rig, and has no account, no Hub and caches only in `home`."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "DEMODECK_"))}
+    """Return an environment that finds the rig, and has no account, no Hub and caches only in `home`.
+
+    Nor has it the size of the terminal around it, which readline leaves there and which hides a terminal's own.
+    """
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "DEMODECK_", "COLUMNS", "LINES"))}
     return kept | {
         "HF_HOME": str(home),
         "XDG_CACHE_HOME": str(home / "cache"),

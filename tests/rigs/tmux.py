@@ -52,13 +52,13 @@ class Tmux:
         self._tmux("send-keys", *keys)
 
     def capture(self, colours: bool = False, history: bool = False) -> str:
-        """Return what the screen shows, line by line.
+        """Return what the screen shows, line by line; a line that the terminal wrapped is one.
 
         Args:
             colours: With the escape sequences that set colours.
             history: With the lines that have left the screen at the top.
         """
-        flags = [*(["-e", "-N"] if colours else []), *(["-S", "-"] if history else [])]
+        flags = ["-J", *(["-e", "-N"] if colours else []), *(["-S", "-"] if history else [])]
         return self._tmux("capture-pane", "-p", *flags)
 
     def wait_for(self, pattern: str, timeout_s: float = 180) -> re.Match[str]:

@@ -24,7 +24,9 @@ from collector.session.pacing import LockStepPacer, WallClockPacer
 from collector.session.state import Event
 
 # A bus or camera that does not answer is asked again for so long [s]; the arm's own servos hold it meanwhile.
-_PATIENCE_S = 1.5
+_PATIENCE_S = 0.5
+# No more of one try counts: what takes longer is the machine that stood still, and not the device.
+_LONGEST_TRY_S = 0.1
 
 
 class Sink(Protocol):
@@ -231,23 +233,25 @@ def ask(device: Any, call: Callable[[], Any], result: FlightResult) -> Any:
     Raises:
         DeviceGoneError: Naming the device and what it raised last, at once where it is no matter of a lost answer.
     """
-    deadline = None
+    tried_s, began_s = 0.0, time.perf_counter()
+    failed = False
     while True:
         drain(device)
         try:
             answer = call()
-            if deadline is not None:
-                result.asked_again += 1
+            result.asked_again += failed
             return answer
         except DemodeckError:
             raise
         except Exception as error:
             # lerobot's errors for a device that was never connected, or is gone, are no lost packets.
             gone = type(error).__name__ in ("DeviceNotConnectedError", "DeviceAlreadyConnectedError")
-            deadline = time.perf_counter() + _PATIENCE_S if deadline is None else deadline
+            now_s = time.perf_counter()
+            tried_s, began_s = tried_s + min(now_s - began_s, _LONGEST_TRY_S), now_s
+            failed = True
             # The Feetech library trips over half a reply with an IndexError.
             lost = isinstance(error, (ConnectionError, TimeoutError, IndexError)) and not gone
-            if not lost or time.perf_counter() >= deadline:
+            if not lost or tried_s >= _PATIENCE_S:
                 kind = "robot" if hasattr(device, "send_action") else "teleoperator"
                 reason = " ".join(str(error).split()) or type(error).__name__
                 raise DeviceGoneError(

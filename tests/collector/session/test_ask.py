@@ -1,5 +1,7 @@
 """A device that does not answer at once is asked again, and counted once however long that takes."""
 
+import time
+
 import pytest
 
 from collector.session import fly
@@ -37,6 +39,18 @@ def test_a_device_that_is_gone_is_not_one_that_answered_late(monkeypatch):
         ask(pad, pad.get_action, result)
     assert pad.asked > 1
     assert result.asked_again == 0
+
+
+def test_a_machine_that_stood_still_is_no_device_that_is_gone():
+    result, pad = FlightResult(), Pad(lost=3)
+
+    def answer_after_a_stall():
+        if pad.asked == 1:
+            time.sleep(2 * fly._PATIENCE_S)
+        return pad.get_action()
+
+    assert ask(pad, answer_after_a_stall, result) == {"x": 1.0}
+    assert (pad.asked, result.asked_again) == (4, 1)
 
 
 def test_what_is_no_lost_answer_is_not_asked_again():

@@ -51,10 +51,11 @@ def measure(folder: Path, episodes: int, pixels: int) -> None:
             lambda: process.poll() is not None or list(root.glob("data/*/*.parquet")), "the first save"
         )
         pids = children(process) if process.poll() is None else {}
+        flying = True  # until a file of each episode is there; merging then leaves fewer
         while process.poll() is None:
+            flying = flying and len(list((root / "meta" / "episodes").glob("*/*.parquet"))) < episodes
             for name, pid in pids.items():
                 try:
-                    flying = len(list((root / "meta" / "episodes").glob("*/*.parquet"))) < episodes
                     size = psutil.Process(pid).memory_info().rss / 1e6
                     sizes.setdefault(name, []).append((flying, size))
                 except psutil.Error:

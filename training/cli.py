@@ -18,6 +18,7 @@ from collector.flags import PlainParser, parse_flags
 
 if TYPE_CHECKING:
     from training.config import TrainConfig
+    from training.eval_plan import EvalConfig, EvalPlan
 
 
 def main_train(args: list[str]) -> int:
@@ -164,29 +165,61 @@ def main_eval(args: list[str]) -> int:
     args = _bare_switches(args, "json")
     _quiet_lerobot()
     args = register_devices(args)
-    from training.evaluate import EvalConfig, evaluate, summary_line
+    from training.evaluate import EvalConfig, make_plan, measure, summary
 
     config = parse_flags(EvalConfig, args, "eval")
     if getattr(config.robot, "realtime", False) and _flag(args, "robot.realtime") is None:
         config.robot.realtime = False  # type: ignore[union-attr]
-    result = evaluate(config)
-    text = json.dumps(result, indent=1)
-    if config.output is not None:
-        config.output.parent.mkdir(parents=True, exist_ok=True)
-        config.output.write_text(text + "\n")
+    plan = make_plan(config)
+    result = measure(plan)
+    if _write_result(config, result):
         _say(f"wrote {config.output}", "eval")
-    print(text if config.json else summary_line(result))
-    return 0
+    if not config.json:
+        print(summary(result), flush=True)
+    interrupted = result.get("interrupted", False)
+    try:
+        if config.videos is not None and not interrupted:
+            result["videos"] = _film(plan, config, result["flights"])
+            _write_result(config, result)
+    finally:
+        if config.json:
+            print(json.dumps(result, indent=1))
+    return 130 if interrupted else 0
+
+
+def _write_result(config: EvalConfig, result: dict[str, Any]) -> bool:
+    """Write an evaluation where `--output` says; returns whether it says so."""
+    if config.output is None:
+        return False
+    config.output.parent.mkdir(parents=True, exist_ok=True)
+    config.output.write_text(json.dumps(result, indent=1) + "\n")
+    return True
+
+
+def _film(plan: EvalPlan, config: EvalConfig, flights: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Write the videos that `--videos` asks for, and say which."""
+    from training.flight_videos import film
+
+    assert config.videos is not None
+    videos = film(plan, flights, config.videos, config.videos_of, config.n_videos)
+    for video in videos:
+        _say(f"wrote {video['file']}", "eval")
+    if not videos:
+        _say("no flight failed, so there is no video; --videos_of=all films successes", "eval")
+    return videos
 
 
 def main_compare(args: list[str]) -> int:
     """Put evaluations side by side, paired by seed."""
-    from training.compare import compare, load_result, table
+    from training.compare import compare, load_result
+    from training.compare_tables import tables
 
     parser = PlainParser(
         prog="demodeck compare",
-        description="Put evaluations side by side: success rate, Wilson interval, and exact McNemar p "
-        "against the baseline on the seeds that both flew.",
+        description="Put evaluations side by side: success rate with Wilson's interval, and exact McNemar p against "
+        "the baseline on the seeds that both flew. For claims: the exact interval (Clopper-Pearson), seeds won and "
+        "lost, a p that holds whenever one stops flying, and the difference of the best rewards with its bootstrap "
+        "interval. More than two are ranked, each tested against each other (Holm).",
     )
     parser.add_argument(
         "results", nargs="+", type=Path, metavar="FILE", help="what 'demodeck eval --output' wrote"
@@ -197,7 +230,7 @@ def main_compare(args: list[str]) -> int:
     comparison = compare([load_result(path) for path in flags.results], flags.baseline)
     for warning in comparison["warnings"]:
         _say(warning, "compare")
-    print(json.dumps(comparison, indent=1) if flags.json else table(comparison))
+    print(json.dumps(comparison, indent=1) if flags.json else tables(comparison))
     return 0
 
 

@@ -1,298 +1,201 @@
 """`demodeck eval`: fly one pilot from fixed seeds, in lock-step, spread over the cores, and count successes.
 
-Each flight depends on its seed alone, not on which process flew it or what flew before.
+With an evaluation to beat it flies the same seeds in the same order, and stops as soon as it is decided.
 """
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import multiprocessing
-import os
-import signal
 import sys
 import time
-from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
-from pathlib import Path
+from functools import partial
 from typing import Any
 
-from lerobot.robots.config import RobotConfig
-from lerobot.teleoperators.config import TeleoperatorConfig
-
-from collector.errors import DeviceError, UsageError
-from training.intervals import wilson
+from training.eval_plan import EvalConfig, EvalPlan, PolicyFlags, make_plan
+from training.flights import fly_seed, in_order
+from training.intervals import clopper_pearson, wilson
+from training.sequential import PairedTest, confidence_sequence
 from training.versions import versions
 
-DEFAULT_FPS = 30
+__all__ = ["EvalConfig", "PolicyFlags", "evaluate", "make_plan", "measure", "summary"]
 
-
-@dataclass
-class PolicyFlags:
-    """Short for `--teleop.type=policy --teleop.path=...`."""
-
-    # Folder of a checkpoint, or name on the Hub
-    path: str | None = None
-    # Tag, branch or commit on the Hub
-    revision: str | None = None
-    # Device that runs the network
-    device: str | None = None
-    # Actions flown of each predicted chunk; default: as trained
-    n_action_steps: int | None = None
-    # Packages that register policies beyond lerobot's own
-    packages: list[str] = field(default_factory=lambda: ["training.policies"])
-
-
-@dataclass
-class EvalConfig:
-    """Settings of one evaluation."""
-
-    robot: RobotConfig | None = None
-    # The pilot to measure, such as scripted or hold; or give a policy
-    teleop: TeleoperatorConfig | None = None
-    policy: PolicyFlags = field(default_factory=PolicyFlags)
-    # Flights
-    episodes: int = 100
-    # First seed; the others follow it one by one
-    seed: int = 5000
-    # Control rate [Hz] (default: the one that the policy was trained at, else 30)
-    fps: int | None = None
-    # A flight ends as a failure after this time [s] (default: the task's limit)
-    time_limit_s: float | None = None
-    # Processes that fly at once; 0 takes one a core
-    workers: int = 0
-    # Name in comparisons (default: the policy's or pilot's type)
-    name: str | None = None
-    # Write the result here as JSON
-    output: Path | None = None
-    # Print the result as JSON
-    json: bool = False
+BIASED = "biased: flying stopped, or could have, when it was decided; anytime_95 holds all the same"
 
 
 def evaluate(config: EvalConfig) -> dict[str, Any]:
-    """Fly `config.episodes` flights from the seeds `config.seed` onwards.
+    """Fly what the flags say; returns as `measure` and raises as `make_plan` and `measure`."""
+    return measure(make_plan(config))
+
+
+def measure(plan: EvalPlan) -> dict[str, Any]:
+    """Fly a plan's seeds; against a rival until it is decided, and no further.
+
+    Ctrl-C ends it; against a rival with what was flown so far, for its test may be stopped at any time.
 
     Returns:
-        `name`, `pilot`, `policy` (path, commit, type; None for other pilots), `robot`, `fps`, `n`, `seeds`,
-        `successes`, `rate`, `wilson_95` [low, high], `mean_time_s` (of the successes, simulated, else
-        None), `mean_reward` (summed over a flight), `mean_max_reward` (of each flight's best tick, the usual
-        score of PushT), `flights` (by seed: `seed`, `success`, `reward`, `max_reward`, `ticks`, `reason`),
-        `wall_s`, `workers` and `versions`.
+        `name`, `pilot`, `policy` (path, commit, type; None for other pilots), `robot`, `fps`, `time_limit_s`, `n`,
+        `seeds`, `successes`, `rate`, `wilson_95` and `clopper_pearson_95` [low, high], `mean_time_s` (of the
+        successes, simulated, else None), `mean_reward` (summed over a flight), `mean_max_reward` (of each flight's
+        best tick, the usual score of PushT), `flights` (in the order flown: `seed`, `success`, `reward`,
+        `max_reward`, `ticks`, `reason`), `wall_s`, `workers` and `versions`.
+
+        Against a rival also `against` (its `name`, `file` and `n`; the flights `planned` here and those `flown`,
+        with the ones that were in the air when it was decided and do not count; `alpha`; `won` and `lost`: seeds on
+        which one of the two alone succeeded), `e_value`, `p_anytime`, `decided` (`better`,
+        `worse` or None), `anytime_95` (a confidence sequence of the rate), `rate_note` and `interrupted`.
 
     Raises:
-        UsageError: If a flag is missing or wrong.
-        DataError: If the policy's checkpoint is missing or damaged.
-        HubError: If the Hub cannot give the policy.
-        MismatchError: If the policy and the robot do not fit each other.
+        KeyboardInterrupt: At Ctrl-C, where there is no rival or nothing was flown.
+        DataError: If the policy's network is damaged.
+        MismatchError: If the policy and what the robot shows do not fit each other.
         DeviceError: If the robot or the pilot fails.
     """
-    from collector.robots.protocols import Simulated
-    from collector.session.devices import make_pilot, make_robot
-    from collector.teleoperators.protocols import Fitting
-
-    _validate(config)
-    pilot_config = _pilot_config(config)
-    pilot = make_pilot(pilot_config)
-    robot_config = _without_unseen_cameras(config.robot, list(getattr(pilot, "cameras", [])))
-    robot = make_robot(robot_config)
-    if not isinstance(robot, Simulated):
-        raise UsageError(
-            f"--robot.type={robot_config.type} is no simulation: eval flies from seeds; "
-            "on a real robot use 'demodeck record --teleop.type=policy' and label the flights"
-        )
-    if isinstance(pilot, Fitting):
-        pilot.fit_to(robot)
-    fps = config.fps or _trained_fps(pilot)
-    is_policy = pilot_config.type == "policy"
-    settings = getattr(pilot, "settings", {})
-    described = (
-        {"path": pilot_config.path, "commit": pilot.commit, "type": settings.get("type")}
-        if is_policy
-        else None
-    )
-    if is_policy:
-        # The workers load what was checked here, and ask no network.
-        pilot_config = dataclasses.replace(pilot_config, path=str(pilot.folder), revision=None)
-
-    seeds = list(range(config.seed, config.seed + config.episodes))
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    workers = min(config.workers or cores, config.episodes)
     started = time.monotonic()
-    flights = _fly_all(robot_config, pilot_config, fps, config.time_limit_s, seeds, workers)
+    test = None if plan.rival is None else PairedTest(plan.alpha)
+    progress = _Progress(len(plan.seeds))
+    flights, interrupted = _fly(plan, test, progress)
+    fps, n = plan.flown.fps, len(flights)
     successes = sum(flight["success"] for flight in flights)
     times_s = [flight["ticks"] / fps for flight in flights if flight["success"]]
     return {
-        "name": config.name or (settings.get("type") if is_policy else pilot_config.type),
-        "pilot": pilot_config.type,
-        "policy": described,
-        "robot": robot_config.type,
+        "name": plan.name,
+        "pilot": plan.flown.pilot.type,
+        "policy": plan.policy,
+        "robot": plan.flown.robot.type,
         "fps": fps,
-        "n": len(flights),
+        "time_limit_s": plan.limit_s,
+        "n": n,
         "successes": successes,
-        "rate": successes / len(flights),
-        "wilson_95": list(wilson(successes, len(flights))),
+        "rate": successes / n,
+        "wilson_95": list(wilson(successes, n)),
+        "clopper_pearson_95": list(clopper_pearson(successes, n)),
+        **({} if test is None else _duel(plan, test, successes, n, progress.n_done, interrupted)),
         "mean_time_s": sum(times_s) / len(times_s) if times_s else None,
-        "mean_reward": sum(flight["reward"] for flight in flights) / len(flights),
-        "mean_max_reward": sum(flight["max_reward"] for flight in flights) / len(flights),
-        "seeds": seeds,
+        "mean_reward": sum(flight["reward"] for flight in flights) / n,
+        "mean_max_reward": sum(flight["max_reward"] for flight in flights) / n,
+        "seeds": [flight["seed"] for flight in flights],
         "flights": flights,
         "wall_s": round(time.monotonic() - started, 2),
-        "workers": workers,
+        "workers": plan.workers,
         "versions": versions(),
     }
 
 
-def summary_line(result: dict[str, Any]) -> str:
-    """Return a result in one line."""
-    low, high = result["wilson_95"]
-    return (
+def _fly(plan: EvalPlan, test: PairedTest | None, progress: _Progress) -> tuple[list[dict[str, Any]], bool]:
+    """Return the flights in the seeds' order, up to the deciding one, and whether Ctrl-C ended them.
+
+    The test takes them in the seeds' order: in that of landing, quick outcomes would come first and bias it.
+    """
+    flights: list[dict[str, Any]] = []
+    try:
+        with contextlib.closing(
+            in_order(partial(fly_seed, plan.flown), plan.seeds, plan.workers, progress)
+        ) as flown:
+            for flight in flown:
+                flights.append(flight)
+                if test is not None and plan.rival is not None:
+                    test.add(flight["success"], plan.rival.outcomes[flight["seed"]])
+                    if test.decided:
+                        break
+    except KeyboardInterrupt:
+        kept = f"the first {len(flights)} are kept" if test and flights else "nothing is written"
+        print(
+            f"\neval: stopped after {progress.n_done} of {len(plan.seeds)} flights; {kept}", file=sys.stderr
+        )
+        if test is None or not flights:
+            raise
+        return flights, True
+    finally:
+        progress.end()
+    return flights, False
+
+
+def _duel(
+    plan: EvalPlan, test: PairedTest, successes: int, n: int, n_flown: int, interrupted: bool
+) -> dict[str, Any]:
+    """Return what a result notes of the rival and of the test against it."""
+    assert plan.rival is not None
+    return {
+        "anytime_95": list(confidence_sequence(successes, n)),
+        "rate_note": BIASED,
+        "against": {
+            "name": plan.rival.name,
+            "file": str(plan.rival.file),
+            "n": len(plan.rival.outcomes),
+            "planned": len(plan.seeds),
+            "flown": n_flown,
+            "alpha": test.alpha,
+            "won": test.wins,
+            "lost": test.losses,
+        },
+        "e_value": test.e_value,
+        "p_anytime": test.p,
+        "decided": test.decided,
+        "interrupted": interrupted,
+    }
+
+
+class _Progress:
+    """Says how many flights are done: on a terminal in a line that is written over, else at every quarter."""
+
+    def __init__(self, n: int) -> None:
+        self.n_done, self._n, self._said, self._open_line = 0, n, 0, False
+        self._terminal = sys.stderr.isatty()
+
+    def __call__(self, done: dict[int, dict[str, Any]]) -> None:
+        self.n_done = len(done)
+        if self.n_done < self._n and self.n_done - self._said < (
+            1 if self._terminal else max(1, self._n // 4)
+        ):
+            return
+        self._said = self.n_done
+        successes = sum(flight["success"] for flight in done.values())
+        self._open_line = self._terminal
+        print(
+            f"{'\r' if self._terminal else ''}eval: {self.n_done}/{self._n} flown, {successes} succeeded",
+            end="" if self._terminal else "\n",
+            file=sys.stderr,
+            flush=True,
+        )
+
+    def end(self) -> None:
+        """Leave the line."""
+        if self._open_line:
+            print(file=sys.stderr)
+            self._open_line = False
+
+
+def summary(result: dict[str, Any]) -> str:
+    """Return a result in one line; against a rival in two, the second about the two of them."""
+    duel = "against" in result
+    low, high = result["anytime_95" if duel else "wilson_95"]
+    interval = f"95 % interval {low:.0%} to {high:.0%}"
+    if duel:
+        interval = f"biased by stopping; {interval}, valid at any time"
+    else:
+        low, high = result["clopper_pearson_95"]
+        interval += f", exact {low:.0%} to {high:.0%}"
+    line = (
         f"{result['name']}: {result['successes']} of {result['n']} succeeded "
-        f"({result['rate']:.0%}, 95 % interval {low:.0%} to {high:.0%}), "
+        f"({result['rate']:.0%}, {interval}), "
         f"best reward {result['mean_max_reward']:.3f} in the mean, "
         f"seeds {result['seeds'][0]} to {result['seeds'][-1]}, {result['wall_s']:.0f} s"
     )
+    return f"{line}\n{_verdict(result)}" if duel else line
 
 
-def _validate(config: EvalConfig) -> None:
-    if config.robot is None:
-        raise UsageError("--robot.type is missing: give --robot.type=sim_so101 (or sim_pusht)")
-    if (config.teleop is None) == (config.policy.path is None):
-        raise UsageError("one pilot, please: give --policy.path=PATH, or --teleop.type=scripted (or hold)")
-    for name, least in (("episodes", 1), ("seed", 0), ("workers", 0)):
-        if getattr(config, name) < least:
-            raise UsageError(f"--{name}={getattr(config, name)}: it must be at least {least}")
-    if config.fps is not None and not 1 <= config.fps <= 1000:
-        raise UsageError(f"--fps={config.fps}: it must be between 1 and 1000")
-
-
-def _pilot_config(config: EvalConfig) -> Any:
-    if config.policy.path is None:
-        return config.teleop
-    from collector.teleoperators.policy import PolicyConfig
-
-    return PolicyConfig(**vars(config.policy))
-
-
-def _without_unseen_cameras(robot_config: Any, seen: list[str]) -> Any:
-    """Return the robot's config with the cameras that the pilot looks at: drawing costs most of a tick."""
-    if not isinstance(getattr(robot_config, "cameras", None), list):
-        return robot_config
-    return dataclasses.replace(robot_config, cameras=[name for name in robot_config.cameras if name in seen])
-
-
-def _trained_fps(pilot: Any) -> int:
-    if not hasattr(pilot, "fps"):
-        return DEFAULT_FPS
-    if pilot.fps is None:
-        raise UsageError("the checkpoint does not say at which rate it was trained: give it as --fps=")
-    return pilot.fps
-
-
-def _fly_all(
-    robot_config: Any,
-    pilot_config: Any,
-    fps: int,
-    time_limit_s: float | None,
-    seeds: list[int],
-    workers: int,
-) -> list[dict[str, Any]]:
-    """Fly the seeds in worker processes; returns their flights in the seeds' order."""
-    done: dict[int, dict[str, Any]] = {}
-    with (
-        _one_thread_each(),
-        ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_start_worker) as pool,
-    ):
-        waiting: list[Future] = [
-            pool.submit(_fly_seed, robot_config, pilot_config, fps, time_limit_s, seed) for seed in seeds
-        ]
-        try:
-            for future in as_completed(waiting):
-                flight = future.result()
-                done[flight["seed"]] = flight
-                _progress(done, len(seeds))
-        except BrokenProcessPool as error:
-            raise DeviceError(
-                f"a process that flew the robot died after {len(done)} of {len(seeds)} flights "
-                "(out of memory?): try fewer at once with --workers=1"
-            ) from error
-        except KeyboardInterrupt:
-            print(
-                f"\neval: stopped after {len(done)} of {len(seeds)} flights; nothing is written",
-                file=sys.stderr,
-            )
-            raise
-        finally:
-            # Waits for the flights in the air: leaving at once races with the pool at the interpreter's end.
-            pool.shutdown(cancel_futures=True)
-    return [done[seed] for seed in seeds]
-
-
-def _progress(done: dict[int, dict[str, Any]], n: int) -> None:
-    step = 1 if sys.stderr.isatty() else max(1, n // 4)
-    if len(done) % step and len(done) != n:
-        return
-    successes = sum(flight["success"] for flight in done.values())
-    start, end = ("\r", "\n" if len(done) == n else "") if sys.stderr.isatty() else ("", "\n")
-    print(f"{start}eval: {len(done)}/{n} flown, {successes} succeeded", end=end, file=sys.stderr, flush=True)
-
-
-@contextlib.contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Let the processes started meanwhile compute with one thread each, since there is one a core."""
-    before = os.environ.get("OMP_NUM_THREADS")
-    os.environ["OMP_NUM_THREADS"] = "1"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["OMP_NUM_THREADS"]
-        else:
-            os.environ["OMP_NUM_THREADS"] = before
-
-
-def _start_worker() -> None:
-    # Ctrl-C reaches every process of the terminal; the parent alone answers it.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-class _BestReward:
-    """A sink that keeps the highest reward of a flight."""
-
-    def __init__(self) -> None:
-        self.value = 0.0
-
-    def add(self, tick: Any) -> None:
-        self.value = max(self.value, float(tick.reward or 0.0))
-
-
-_devices: list[Any] = []  # this worker's robot and pilot, connected at its first flight
-
-
-def _fly_seed(
-    robot_config: Any, pilot_config: Any, fps: int, time_limit_s: float | None, seed: int
-) -> dict[str, Any]:
-    """Fly one seed in a worker process."""
-    from collector.session.devices import connect, make_pilot, make_robot
-    from collector.session.fly import fly
-    from collector.teleoperators.protocols import Fitting
-
-    if not _devices:
-        robot, pilot = make_robot(robot_config), make_pilot(pilot_config)
-        if isinstance(pilot, Fitting):
-            pilot.fit_to(robot)
-        connect(robot, "robot")
-        connect(pilot, "pilot")
-        _devices[:] = [robot, pilot]
-    robot, pilot = _devices
-    best = _BestReward()
-    flight = fly(robot, pilot, fps=fps, seed=seed, sink=best, time_limit_s=time_limit_s, stop_on_success=True)
-    return {
-        "seed": seed,
-        "success": bool(flight.success),
-        "reward": float(flight.reward or 0.0),
-        "max_reward": best.value,
-        "ticks": flight.ticks,
-        "reason": flight.reason,
-    }
+def _verdict(result: dict[str, Any]) -> str:
+    """Return what the test against a rival says."""
+    against, decided = result["against"], result["decided"]
+    evidence = (
+        f"{against['won']} won and {against['lost']} lost of {result['n']} seeds, "
+        f"e {result['e_value']:.3g}, {1 / against['alpha']:.3g} decides, anytime p {result['p_anytime']:.2g}"
+    )
+    saved = against["planned"] - against["flown"]
+    if decided:
+        return (
+            f"{result['name']} is {decided} than {against['name']} ({evidence}): "
+            f"{saved} of {against['planned']} flights saved"
+        )
+    left = f"{saved} flights were left" if saved else "fly both from more seeds"
+    return f"{result['name']} and {against['name']}: not decided ({evidence}): {left}"

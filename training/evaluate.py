@@ -52,7 +52,7 @@ def measure(plan: EvalPlan) -> dict[str, Any]:
     """
     started = time.monotonic()
     test = None if plan.rival is None else PairedTest(plan.alpha)
-    progress = _Progress(len(plan.seeds))
+    progress = _Progress(len(plan.seeds), test)
     flights, interrupted = _fly(plan, test, progress)
     fps, n = plan.flown.fps, len(flights)
     successes = sum(flight["success"] for flight in flights)
@@ -89,12 +89,13 @@ def _fly(plan: EvalPlan, test: PairedTest | None, progress: _Progress) -> tuple[
     flights: list[dict[str, Any]] = []
     try:
         with contextlib.closing(
-            in_order(partial(fly_seed, plan.flown), plan.seeds, plan.workers, progress)
+            in_order(partial(fly_seed, plan.flown), plan.seeds, plan.workers, progress.landed)
         ) as flown:
             for flight in flown:
                 flights.append(flight)
                 if test is not None and plan.rival is not None:
                     test.add(flight["success"], plan.rival.outcomes[flight["seed"]])
+                    progress.tested(flights, test)
                     if test.decided:
                         break
     except KeyboardInterrupt:
@@ -135,28 +136,40 @@ def _duel(
     }
 
 
+_LINE = 60  # a shorter line covers all of the one before
+
+
 class _Progress:
-    """Says how many flights are done: on a terminal in a line that is written over, else at every quarter."""
+    """Says how many flights are done: on a terminal in a line that is written over, else at every quarter.
 
-    def __init__(self, n: int) -> None:
-        self.n_done, self._n, self._said, self._open_line = 0, n, 0, False
-        self._terminal = sys.stderr.isatty()
+    Against a rival it counts the flights in the seeds' order: whoever knew those behind and stopped by them would bias
+    the test.
+    """
 
-    def __call__(self, done: dict[int, dict[str, Any]]) -> None:
+    def __init__(self, n: int, test: PairedTest | None) -> None:
+        self.n_done, self._n, self._test = 0, n, test
+        self._said, self._open_line, self._terminal = 0, False, sys.stderr.isatty()
+
+    def landed(self, done: dict[int, dict[str, Any]]) -> None:
+        """Take all flights that landed so far, by seed, in whatever order."""
         self.n_done = len(done)
-        if self.n_done < self._n and self.n_done - self._said < (
-            1 if self._terminal else max(1, self._n // 4)
-        ):
+        if self._test is None:
+            self._say(len(done), sum(flight["success"] for flight in done.values()))
+
+    def tested(self, flights: list[dict[str, Any]], test: PairedTest) -> None:
+        """Take the flights that the test has seen."""
+        evidence = f", e {test.e_value:.3g} of {1 / test.alpha:.3g}"
+        self._say(len(flights), sum(flight["success"] for flight in flights), evidence)
+
+    def _say(self, n: int, successes: int, evidence: str = "") -> None:
+        if n < self._n and n - self._said < (1 if self._terminal else max(1, self._n // 4)):
             return
-        self._said = self.n_done
-        successes = sum(flight["success"] for flight in done.values())
-        self._open_line = self._terminal
-        print(
-            f"{'\r' if self._terminal else ''}eval: {self.n_done}/{self._n} flown, {successes} succeeded",
-            end="" if self._terminal else "\n",
-            file=sys.stderr,
-            flush=True,
-        )
+        self._said, self._open_line = n, self._terminal
+        line = f"eval: {n}/{self._n} flown, {successes} succeeded{evidence}"
+        if self._terminal:
+            print(f"\r{line:<{_LINE}}", end="", file=sys.stderr, flush=True)
+        else:
+            print(line, file=sys.stderr, flush=True)
 
     def end(self) -> None:
         """Leave the line."""
@@ -187,6 +200,7 @@ def summary(result: dict[str, Any]) -> str:
 def _verdict(result: dict[str, Any]) -> str:
     """Return what the test against a rival says."""
     against, decided = result["against"], result["decided"]
+    other = against["name"] if against["name"] != result["name"] else f"that of {against['file']}"
     evidence = (
         f"{against['won']} won and {against['lost']} lost of {result['n']} seeds, "
         f"e {result['e_value']:.3g}, {1 / against['alpha']:.3g} decides, anytime p {result['p_anytime']:.2g}"
@@ -194,8 +208,8 @@ def _verdict(result: dict[str, Any]) -> str:
     saved = against["planned"] - against["flown"]
     if decided:
         return (
-            f"{result['name']} is {decided} than {against['name']} ({evidence}): "
+            f"{result['name']} is {decided} than {other} ({evidence}): "
             f"{saved} of {against['planned']} flights saved"
         )
     left = f"{saved} flights were left" if saved else "fly both from more seeds"
-    return f"{result['name']} and {against['name']}: not decided ({evidence}): {left}"
+    return f"{result['name']} and {other}: not decided ({evidence}): {left}"

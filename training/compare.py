@@ -70,8 +70,8 @@ class Pair:
 
     @classmethod
     def of(cls, first: dict[str, Any], second: dict[str, Any]) -> Pair:
-        """Pair two evaluations by seed."""
-        own = {flight["seed"]: flight for flight in first["flights"]}
+        """Pair two evaluations by seed; a seed places nothing alike on different robots."""
+        own = {flight["seed"]: flight for flight in first["flights"]} if _on_one_robot(first, second) else {}
         both = [(own[flight["seed"]], flight) for flight in second["flights"] if flight["seed"] in own]
         scored = all("max_reward" in a and "max_reward" in b for a, b in both)
         return cls(
@@ -148,6 +148,9 @@ def _sequential_warnings(names: list[str], results: list[dict[str, Any]]) -> lis
 def _pair_warnings(
     name: str, baseline: str, result: dict[str, Any], reference: dict[str, Any], pair: Pair
 ) -> list[str]:
+    if not _on_one_robot(result, reference):
+        robots = f"{result['robot']} and {reference['robot']}"
+        return [f"'{name}' and '{baseline}' flew different robots ({robots}): unpaired, so no p"]
     said, shared = [], len(pair.outcomes)
     # One that was stopped has flown the first of the other's seeds, as it should.
     beginning = pair.sequential and shared == min(result["n"], reference["n"])
@@ -167,11 +170,16 @@ def _pair_warnings(
     return said
 
 
+def _on_one_robot(first: dict[str, Any], second: dict[str, Any]) -> bool:
+    """Return whether two evaluations flew the same robot, as far as their files say."""
+    return "robot" not in first or "robot" not in second or first["robot"] == second["robot"]
+
+
 def _flown_otherwise(result: dict[str, Any], reference: dict[str, Any]) -> str:
     """Return in what two evaluations differ that should be the same, as far as their files say."""
     return ", ".join(
         f"{key}: {result[key]} and {reference[key]}"
-        for key in ("robot", "fps", "time_limit_s")
+        for key in ("fps", "time_limit_s")
         if key in result and key in reference and result[key] != reference[key]
     )
 

@@ -77,7 +77,7 @@ def _ranks(ranks: dict[str, Any]) -> str:
         duels = [cells.get((policy["name"], other), "-") for other in names]
         lines.append([*row, policy["letters"], *duels])
     lines[0][0] = "  name"
-    unpaired = ", ? no seed in common" if len(ranks["pairs"]) > ranks["n_tests"] else ""
+    unpaired = ", ? unpaired" if len(ranks["pairs"]) > ranks["n_tests"] else ""
     return (
         f"ranks: who shares a letter cannot be told apart; seeds won-lost, ! told apart{unpaired}\n"
         f"({ranks['alpha']:.0%} in all, by Holm's correction for {ranks['n_tests']} tests):\n{_aligned(lines)}"

@@ -178,6 +178,8 @@ def _validate(config: EvalConfig) -> None:
         raise UsageError(
             f"--seed={config.seed} and --against: the seeds are those of {config.against}: leave --seed out"
         )
+    if config.against and config.output and config.against.resolve() == config.output.resolve():
+        raise UsageError(f"--output={config.output} would overwrite --against: give it another name")
     if config.videos_of not in FILMED:
         raise UsageError(f"--videos_of={config.videos_of}: choose {' or '.join(FILMED)}")
     if config.videos is not None and not getattr(config.robot, "cameras", None):

@@ -155,6 +155,17 @@ def test_other_ways_of_flying_are_said():
     assert "fps: 30 and 20" in compare([bc, dp])["warnings"][0]
 
 
+def test_seeds_of_different_robots_are_not_paired():
+    arm, pusht = result("arm", [1, 0]) | {"robot": "sim_so101"}, result("t", [1, 0]) | {"robot": "sim_pusht"}
+    comparison = compare([arm, pusht, result("older", [1, 0])])
+    assert comparison["rows"][1]["p"] is None
+    assert comparison["rows"][2]["p"] == 1
+    assert comparison["warnings"] == [
+        "'t' and 'arm' flew different robots (sim_pusht and sim_so101): unpaired, so no p"
+    ]
+    assert "? unpaired" in tables(comparison)
+
+
 def test_same_names_are_told_apart():
     assert [r["name"] for r in compare([result("bc", [1]), result("bc", [0])])["rows"]] == ["bc", "bc#2"]
 

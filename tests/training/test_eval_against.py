@@ -154,6 +154,11 @@ def test_what_cannot_be_paired_is_refused_before_it_flies(
     assert not flown["asked"]
 
 
+def test_the_others_file_is_not_overwritten(rival, flown, capsys):
+    assert demodeck.main(["eval", *HOLD, f"--against={rival}", f"--output={rival}"]) == 2
+    assert "would overwrite" in capsys.readouterr().err
+
+
 def test_an_older_file_without_a_time_limit_is_flown_with_the_tasks(rival, flown, tmp_path, capsys):
     older = json.loads(rival.read_text())
     del older["time_limit_s"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,7 @@ def write_card(path: Path, record: dict[str, Any]) -> None:
         steps=record["steps"],
         batch_size=record["batch_size"],
         seed=record["seed"],
-        loss=run["loss"],
+        loss=math.nan if run["loss"] is None else run["loss"],
         versions=", ".join(f"{name} {number}" for name, number in run["versions"].items()),
         path=repo_id or "PATH",
     )

@@ -18,7 +18,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from collector.errors import DataError, StorageError
+from collector.errors import StorageError
 
 CHECKPOINTS, LAST = "checkpoints", "last"
 PRETRAINED_MODEL, TRAINING_STATE = "pretrained_model", "training_state"
@@ -32,12 +32,8 @@ def checkpoint_dir(output_dir: Path, step: int, total_steps: int) -> Path:
     return output_dir / CHECKPOINTS / f"{step:0{max(6, len(str(total_steps)))}d}"
 
 
-def last_checkpoint(output_dir: Path) -> Path:
-    """Return the newest whole checkpoint of a run.
-
-    Raises:
-        DataError: If the run has none.
-    """
+def find_checkpoint(output_dir: Path) -> Path | None:
+    """Return the newest whole checkpoint of a run, or None where it has none."""
     last = output_dir / CHECKPOINTS / LAST
     if (last / TRAINING_STATE).is_dir():
         return last.resolve()
@@ -45,11 +41,7 @@ def last_checkpoint(output_dir: Path) -> Path:
     whole = sorted(
         path for path in output_dir.glob(f"{CHECKPOINTS}/[0-9]*") if (path / TRAINING_STATE).is_dir()
     )
-    if not whole:
-        raise DataError(
-            f"{output_dir} holds no checkpoint to resume: check --output_dir, or start anew without --resume"
-        )
-    return whole[-1]
+    return whole[-1] if whole else None
 
 
 def write_checkpoint(target: Path, write: Callable[[Path, Path], None]) -> None:

@@ -39,6 +39,9 @@ def main_train(args: list[str]) -> int:
     from training.train import train
 
     summary = train(config)
+    code = {"": 0, "SIGINT": 130, "SIGTERM": 143}[summary["interrupted"]]
+    if not summary.pop("is_first"):
+        return code
     if summary["interrupted"]:
         _say(
             f"stopped by {summary['interrupted']} at step {summary['step']} of {config.steps}; go on with: "
@@ -53,7 +56,7 @@ def main_train(args: list[str]) -> int:
             f"{summary['checkpoint']}: step {summary['step']}, loss {summary['loss']:.4f}, "
             f"{summary['seconds']:.0f} s ({summary['steps_per_s']:.0f} steps/s)"
         )
-    return {"": 0, "SIGINT": 130, "SIGTERM": 143}[summary["interrupted"]]
+    return code
 
 
 def _register_policies(args: list[str]) -> None:
@@ -86,13 +89,13 @@ def _resumed_config(args: list[str]) -> TrainConfig:
         UsageError: If --output_dir is missing, or a flag would make it another run.
         DataError: If there is no checkpoint.
     """
-    from training.checkpoints import PRETRAINED_MODEL, last_checkpoint
-    from training.config import TrainConfig, encode, load_record
+    from training.config import TrainConfig, encode
+    from training.folder import last_record
 
     output_dir = _flag(args, "output_dir")
     if output_dir is None:
         raise UsageError("--resume=true needs --output_dir=FOLDER, the folder of the run to go on with")
-    record = load_record(last_checkpoint(Path(output_dir)) / PRETRAINED_MODEL)
+    record = last_record(Path(output_dir))
     record.pop("run")
     with tempfile.NamedTemporaryFile("w", suffix=".json") as saved:
         json.dump(record, saved)
@@ -103,6 +106,7 @@ def _resumed_config(args: list[str]) -> TrainConfig:
         config = parse_flags(TrainConfig, [f"--config_path={saved.name}", *kept], "train")
     now = encode(config)
     may_change = {"output_dir", "resume", "json", "log_freq", "save_freq", "num_threads", "image_cache"}
+    may_change |= {"tensorboard", "wandb"}
     free_policy_fields = {"repo_id", "push_to_hub", "private", "tags", "license", "device"}
     for key, before in recorded.items():
         after = now[key]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import draccus
 from lerobot.configs import PreTrainedConfig
+from lerobot.configs.default import WandBConfig
 
 from collector.errors import DataError, UsageError
 from training.images import CACHES
@@ -70,18 +71,26 @@ class TrainConfig:
     seed: int = 1000
     # Gradient steps
     steps: int = 8000
-    # Windows a gradient step
+    # Windows a gradient step: of each process, where several train, and of each part, where gradients are accumulated
     batch_size: int = 256
+    # Parts of a gradient step, one after the other: as a batch so many times as large, in the memory of one
+    gradient_accumulation_steps: int = 1
+    # Compute in bfloat16 where that is safe (cuda, cpu); weights stay in float32
+    bf16: bool = False
     # Decay of the averaged weights, which are the ones that fly; 0 flies the raw ones
     ema_decay: float = 0.995
-    # Steps between two progress lines
-    log_freq: int = 500
+    # Steps between two lines of the log (metrics.jsonl and metrics.csv in output_dir)
+    log_freq: int = 200
     # Steps between two checkpoints; 0 saves at the end only
     save_freq: int = 2000
     # Where decoded images are kept: memory, disk (in output_dir), stream (decoded ahead), or auto, the first that fits
     image_cache: str = "auto"
     # Threads of the processor; 0 takes OMP_NUM_THREADS, or else all cores up to 4
     num_threads: int = 0
+    # Show the log in TensorBoard too (output_dir/tensorboard)
+    tensorboard: bool = False
+    # Show the log in Weights & Biases too, by lerobot's flags
+    wandb: WandBConfig = field(default_factory=WandBConfig)
     # Print the summary as JSON
     json: bool = False
 
@@ -99,7 +108,8 @@ class TrainConfig:
             raise UsageError(
                 "no data: give --dataset.repo_id=USER/NAME, or --dataset.root=FOLDER for a local one"
             )
-        for name, least in (("steps", 1), ("batch_size", 1), ("log_freq", 1), ("save_freq", 0), ("seed", 0)):
+        positive = ("steps", "batch_size", "gradient_accumulation_steps", "log_freq")
+        for name, least in (*((name, 1) for name in positive), ("save_freq", 0), ("seed", 0)):
             if getattr(self, name) < least:
                 raise UsageError(f"--{name}={getattr(self, name)}: it must be at least {least}")
         if self.dataset.intervention_weight < 0:

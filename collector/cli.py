@@ -1,4 +1,4 @@
-"""The collector's verbs: record, recover, devices, doctor. Thin over `collector.session`."""
+"""The collector's verbs: record, rollout, recover, devices, doctor. Thin over `collector.session`."""
 
 from __future__ import annotations
 
@@ -126,6 +126,19 @@ def main_replay(args: list[str]) -> int:
         *(f"{flag}={value}" if value else flag for flag, value in flags.items()),
     ]
     return run_session(command, record=False, cockpit=_cockpit)
+
+
+def main_rollout(args: list[str]) -> int:
+    """`demodeck rollout`: let a policy fly, and a person take over; flags as `lerobot-rollout`'s."""
+    from collector.session.rollout import USAGE, session_flags
+
+    if "--help" in args or "-h" in args:
+        print(USAGE)
+        return 0
+    flags, records = session_flags(args)
+    from collector.session.process import run_session
+
+    return run_session(flags, record=records, cockpit=_cockpit)
 
 
 def main_recover(args: list[str]) -> int:

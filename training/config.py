@@ -55,6 +55,8 @@ class DatasetSource:
     weight: str | None = None
     # How much frames count where a person overrode a policy (the column intervention)
     intervention_weight: float = 1.0
+    # How much frames count that a policy flew and nobody overrode (episodes with pilot = 'policy'); HG-DAgger: 0
+    policy_weight: float = 1.0
 
 
 @dataclass
@@ -112,10 +114,9 @@ class TrainConfig:
         for name, least in (*((name, 1) for name in positive), ("save_freq", 0), ("seed", 0)):
             if getattr(self, name) < least:
                 raise UsageError(f"--{name}={getattr(self, name)}: it must be at least {least}")
-        if self.dataset.intervention_weight < 0:
-            raise UsageError(
-                f"--dataset.intervention_weight={self.dataset.intervention_weight}: it must be at least 0"
-            )
+        for name in ("intervention_weight", "policy_weight"):
+            if not getattr(self.dataset, name) >= 0:
+                raise UsageError(f"--dataset.{name}={getattr(self.dataset, name)}: it must be at least 0")
         if self.image_cache not in CACHES:
             raise UsageError(f"--image_cache={self.image_cache}: choose one of {', '.join(CACHES)}")
         if not 0 <= self.ema_decay < 1:

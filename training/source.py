@@ -128,24 +128,36 @@ def frame_weights(dataset: Dataset, episodes: list[int], source: DatasetSource) 
 
     Raises:
         UsageError: If the expression is not SQL or gives no number of at least 0 for a chosen episode, if there
-            is no column `intervention` to weigh, or if every weight is 0.
+            is no column `intervention` to weigh by, or if every weight is 0.
         DataError: If the dataset's labels or scores are damaged.
     """
-    if source.weight is None and source.intervention_weight == 1:
+    by_hand = {name: getattr(source, name) for name in ("intervention_weight", "policy_weight")}
+    by_hand = {name: weight for name, weight in by_hand.items() if weight != 1}
+    if source.weight is None and not by_hand:
         return None
-    weights = np.ones(int(dataset.lengths(episodes).sum()))
+    lengths = dataset.lengths(episodes)
+    weights = np.ones(int(lengths.sum()))
     if source.weight is not None:
-        weights *= np.repeat(_episode_weights(dataset, episodes, source.weight), dataset.lengths(episodes))
-    if source.intervention_weight != 1:
+        weights *= np.repeat(_episode_weights(dataset, episodes, source.weight), lengths)
+    if by_hand:
         if INTERVENTION not in dataset.features:
             raise UsageError(
-                f"--dataset.intervention_weight: {dataset.root} has no column '{INTERVENTION}': leave it out"
+                f"--dataset.{next(iter(by_hand))}: {dataset.root} has no column '{INTERVENTION}': leave it out"
             )
         overridden = dataset.columns([INTERVENTION], episodes)[INTERVENTION].astype(bool).reshape(-1)
         weights[overridden] *= source.intervention_weight
+        weights[np.repeat(_flown_by_policy(dataset, episodes), lengths) & ~overridden] *= source.policy_weight
     if not weights.any():
         raise UsageError("the weights of all frames are 0: nothing would be learnt")
     return (weights / weights.mean()).astype(np.float32)
+
+
+def _flown_by_policy(dataset: Dataset, episodes: list[int]) -> np.ndarray:
+    """Return which of the chosen episodes a policy flew, as far as nobody overrode it, bool, (n_episodes,)."""
+    if "pilot" not in dataset.episodes.column_names:  # as plain lerobot records
+        return np.zeros(len(episodes), bool)
+    pilots = dataset.episodes["pilot"].to_pylist()
+    return np.array([pilots[episode] == "policy" for episode in episodes])
 
 
 def _episode_weights(dataset: Dataset, episodes: list[int], expression: str) -> np.ndarray:

@@ -84,6 +84,8 @@ class FlightFlags:
     teleop: TeleoperatorConfig | None = None
     # By what a person takes over while a program flies (o in a terminal): a leader arm mirrors the robot until then
     takeover: TeleoperatorConfig | None = None
+    # Where that is a program (scripted): it takes over by itself so late in a flight that did not succeed yet [s]
+    takeover_after_s: float | None = None
     seed: int = 0  # episode i of the dataset is flown with seed + i, where robot or pilot take seeds
     safety: SafetyFlags = field(default_factory=SafetyFlags)
     reconnect_time_s: float = 60  # how long a device that is gone is waited for; 0 ends the session at once
@@ -109,8 +111,10 @@ class FlightFlags:
         """Raise `UsageError` where a needed flag is missing or a value makes no sense."""
         if self.teleop is None:
             raise UsageError("no teleoperator: add --teleop.type=NAME (scripted, pad, so101_leader, ...)")
-        for name in ("seed", "reconnect_time_s", "reattach_time_s"):
-            if not getattr(self, name) >= 0:
+        if self.takeover_after_s is not None and self.takeover is None:
+            raise UsageError("--takeover_after_s: who takes over? add --takeover.type=NAME (scripted, ...)")
+        for name in ("seed", "reconnect_time_s", "reattach_time_s", "takeover_after_s"):
+            if not (getattr(self, name) or 0) >= 0:
                 raise UsageError(f"--{name}={getattr(self, name)}: must be 0 or above")
         if self.display not in DISPLAYS:
             raise UsageError(f"--display={self.display}: choose among {', '.join(DISPLAYS)}")

@@ -37,6 +37,7 @@ class Flights:
         squeeze: Whether a double squeeze of the leader's gripper starts and ends flights.
         view: Where a screen sees the flight; None: no screen does.
         practice_seed: The seed by which a simulated scene is placed for practice.
+        takeover_after_s: How late in a flight who can take over does so by itself [s]; None: never.
     """
 
     def __init__(
@@ -51,11 +52,14 @@ class Flights:
         squeeze: bool,
         view: View | None = None,
         practice_seed: int = 0,
+        takeover_after_s: float | None = None,
     ) -> None:
         self.rig, self.helm = rig, helm
         self._tell, self._fps, self._reconnect_time_s = tell, fps, reconnect_time_s
         self._interactive = interactive or hasattr(rig.pilot, "session_events") or squeeze
         self._view, self._practice_seed = view, practice_seed
+        self._takeover_tick = None if takeover_after_s is None else max(1, round(takeover_after_s * fps))
+        self._ticks = 0  # of this flight
         self._next_look_s = self._next_motors_s = 0.0
         self._squeeze = DoubleSqueeze() if squeeze else None
         helm.rig = rig
@@ -147,7 +151,7 @@ class Flights:
         Raises:
             DeviceGoneError: If a device does not answer.
         """
-        rig = self.rig
+        rig, self._ticks = self.rig, 0
         rig.guard.begin()
         if self._view is not None:
             self._view.begin()
@@ -198,6 +202,9 @@ class Flights:
 
     def _spare(self, tick: Tick) -> None:
         self.rig.spare()
+        self._ticks += 1
+        if self._ticks == self._takeover_tick and not tick.intervention:
+            self.helm.request(Event.TAKE_OVER)
         if self._view is not None:
             at = measured(self.rig.robot, tick.observation)
             self._view.add(tick, at, self._fps, getattr(self.rig.pilot, "input_age_s", 0.0))

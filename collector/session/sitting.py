@@ -59,6 +59,7 @@ class Sitting:
             squeeze=config.squeeze,
             view=self.view,
             practice_seed=config.seed,
+            takeover_after_s=config.takeover_after_s,
         )
 
     def _make_view(self, config: Any, fps: float) -> View:

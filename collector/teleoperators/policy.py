@@ -40,6 +40,8 @@ class PolicyConfig(TeleoperatorConfig):
     packages: list[str] = field(default_factory=lambda: ["training.policies"])
     # Actions flown of each predicted chunk; default: as trained
     n_action_steps: int | None = None
+    # What to do, in words, where it was trained on several tasks; default: what the robot says
+    task: str = ""
 
 
 class Policy(SoftwarePilot):
@@ -251,7 +253,7 @@ class Policy(SoftwarePilot):
                 )
             image = torch.from_numpy(np.ascontiguousarray(observation[camera]))
             batch[key] = (image.permute(2, 0, 1).float() / 255)[None]
-        batch["task"] = str(observation.get("task", ""))
+        batch["task"] = self.config.task or str(observation.get("task", ""))
         self._observation = batch
 
     def _vector(self, key: str, observation: dict[str, Any]) -> np.ndarray:

@@ -108,6 +108,12 @@ class Takeover:
         if hasattr(self._pilot, "reset"):
             self._pilot.reset(seed)
 
+    def set_control_period(self, dt_s: float) -> None:
+        """Tell both how long a tick is [s]."""
+        for part in (self._pilot, self._leader):
+            if hasattr(part, "set_control_period"):
+                part.set_control_period(dt_s)
+
     def observe(self, observation: dict[str, Any]) -> None:
         """Show the robot's observation to whoever flies, and to the pilot always, so that it can go on later."""
         if hasattr(self._pilot, "observe"):

@@ -53,6 +53,18 @@ def test_interventions_are_weighed(overridden_dataset):
     assert found == pytest.approx(raw / raw.mean())
 
 
+def test_frames_that_a_policy_flew_count_as_told_and_demonstrations_in_full(overridden_dataset):
+    for path in (overridden_dataset / "meta" / "episodes").rglob("*.parquet"):
+        table = pq.read_table(path)
+        pilots = ["policy" if episode in (1, 3) else "pad" for episode in table["episode_index"].to_pylist()]
+        pq.write_table(table.append_column("pilot", pa.array(pilots)), path)
+    source = DatasetSource(intervention_weight=4, policy_weight=0)
+    found = frame_weights(Dataset.open(overridden_dataset), [0, 1, 2, 3], source)
+    by_policy = np.repeat([False, True, False, True], LENGTHS)
+    raw = np.where(np.arange(44) % 3 == 0, 4.0, np.where(by_policy, 0.0, 1.0))
+    assert found == pytest.approx(raw / raw.mean())
+
+
 @pytest.mark.parametrize(
     ("source", "says"),
     [
@@ -61,6 +73,7 @@ def test_interventions_are_weighed(overridden_dataset):
         ({"weight": "NULL"}, "is None for episode 0"),
         ({"weight": "0"}, "nothing would be learnt"),
         ({"intervention_weight": 2.0}, "has no column 'intervention'"),
+        ({"policy_weight": 0.0}, "policy_weight: .* has no column 'intervention'"),
     ],
 )
 def test_weights_that_do_not_fit_are_refused(small_dataset, source, says):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import sys
 import tempfile
 from functools import partial
@@ -18,7 +19,6 @@ from training.eval_plan import EvalPlan
 from training.flights import Flown, fly_seed, in_order
 
 _SETTINGS = EncoderSettings(vcodec="h264", crf=20, g=30)
-_SAME = ("success", "reason", "ticks")
 
 
 def film(
@@ -53,7 +53,7 @@ def film(
     with contextlib.closing(in_order(job, seeds, min(plan.workers, len(seeds)))) as filmed:
         for flight in filmed:
             before = measured[flight["seed"]]
-            same = all(before[key] == flight[key] for key in _SAME)
+            same = _same(before, flight)
             if not same:
                 _say_other(before, flight)
             video = {key: flight[key] for key in ("seed", "file", "success")}
@@ -127,9 +127,18 @@ def _with_index(recorded: Path, whole: Path, fps: int) -> None:
         joiner.close()
 
 
+def _same(before: dict[str, Any], now: dict[str, Any]) -> bool:
+    """Return whether two flights went alike, as far as was noted of them."""
+    alike = all(before[key] == now[key] for key in ("success", "reason", "ticks"))
+    return alike and all(
+        math.isclose(before[key], now[key], rel_tol=1e-6) for key in ("reward", "max_reward")
+    )
+
+
 def _say_other(before: dict[str, Any], now: dict[str, Any]) -> None:
     words = [
-        f"{'succeeded' if flight['success'] else 'failed'} ({flight['reason']}, {flight['ticks']} ticks)"
+        f"{'succeeded' if flight['success'] else 'failed'} "
+        f"({flight['reason']}, {flight['ticks']} ticks, best reward {flight['max_reward']:.3f})"
         for flight in (before, now)
     ]
     print(

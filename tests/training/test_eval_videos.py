@@ -9,6 +9,7 @@ import pytest
 
 import demodeck
 from collector.dataset.video import VideoReader
+from collector.errors import DeviceError
 from training import flight_videos
 from training.flight_videos import side_by_side
 
@@ -60,7 +61,14 @@ def test_another_outcome_before_the_camera_is_said(monkeypatch, tmp_path, capsys
     pytest.importorskip("gym_pusht")
     (video,), err = video_of(monkeypatch, tmp_path, capsys, FAILED, SUCCEEDED)
     assert (video["success"], video["as_measured"]) == (True, False)
-    assert "seed 5000 failed (time, 5 ticks) when it was measured and succeeded (success, 3 ticks)" in err
+    assert "seed 5000 failed (time, 5 ticks, best reward 0.000) when it was measured and succeeded" in err
+
+
+def test_another_flight_of_the_same_outcome_is_said_too(monkeypatch, tmp_path, capsys):
+    pytest.importorskip("gym_pusht")
+    (video,), err = video_of(monkeypatch, tmp_path, capsys, FAILED, FAILED | {"max_reward": 0.25})
+    assert (video["success"], video["as_measured"]) == (False, False)
+    assert "best reward 0.250" in err
 
 
 def test_successes_are_filmed_only_if_asked(monkeypatch, tmp_path, capsys):
@@ -70,6 +78,27 @@ def test_successes_are_filmed_only_if_asked(monkeypatch, tmp_path, capsys):
     assert "no flight failed" in err
     videos, _ = video_of(monkeypatch, tmp_path, capsys, SUCCEEDED, SUCCEEDED, "--videos_of=all")
     assert [video["success"] for video in videos] == [True]
+
+
+def test_a_film_that_fails_costs_no_measurement(monkeypatch, tmp_path, capsys):
+    pytest.importorskip("gym_pusht")
+    from training import evaluate
+
+    def measured(job, seeds, workers, on_done):
+        yield from ({"seed": seed, "reward": 0.0, "max_reward": 0.0, **FAILED} for seed in seeds)
+
+    def no_graphics(job, seeds, workers):
+        raise DeviceError("no OpenGL")
+        yield
+
+    monkeypatch.setattr(evaluate, "in_order", measured)
+    monkeypatch.setattr(flight_videos, "in_order", no_graphics)
+    output = tmp_path / "hold.json"
+    flags = ["--episodes=2", f"--videos={tmp_path}", f"--output={output}", "--json"]
+    assert demodeck.main([*FLAGS, *flags]) == 4
+    said = capsys.readouterr()
+    assert json.loads(output.read_text()) == json.loads(said.out)
+    assert "no OpenGL" in said.err
 
 
 def test_pictures_of_any_size_stand_side_by_side():

@@ -151,6 +151,7 @@ class LiveProgress:
 
     def __enter__(self) -> LiveProgress:
         self._live.start(refresh=False)
+        self.console.show_cursor()  # rich hides it, and a killed process could not show it again
         self._shown = time.monotonic()
         return self
 
@@ -208,12 +209,11 @@ class LiveProgress:
         bar = Table.grid(padding=(0, 1), expand=True)
         bar.add_column(no_wrap=True)
         bar.add_column(ratio=1)
-        for _ in range(2):
-            bar.add_column(no_wrap=True)
-        place = f"{self.step:,}/{self.steps:,}"
-        bar.add_row(
-            self.title, ProgressBar(self.steps, self.step), place, f"{100 * self.step // self.steps} %"
-        )
+        bar.add_column(no_wrap=True)
+        place = f"{self.step:,}/{self.steps:,}  {100 * self.step // self.steps} %"
+        if self._steps_per_s:
+            place += f"  {clock((self.steps - self.step) / self._steps_per_s)} left"
+        bar.add_row(self.title, ProgressBar(self.steps, self.step), place)
         return bar
 
     def _numbers(self) -> str:
@@ -225,7 +225,6 @@ class LiveProgress:
         if self._steps_per_s:
             parts.append(f"{self._steps_per_s * self.samples_a_step:,.0f} samples/s")
             parts.append(f"{self._steps_per_s:,.1f} steps/s")
-            parts.append(f"{clock((self.steps - self.step) / self._steps_per_s)} left")
         return "   ".join(parts)
 
 

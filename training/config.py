@@ -57,6 +57,8 @@ class DatasetSource:
     intervention_weight: float = 1.0
     # How much frames count that a policy flew and nobody overrode (episodes with pilot = 'policy'); HG-DAgger: 0
     policy_weight: float = 1.0
+    # File of symmetries by which every flight is mirrored too, or one of those shipped: pusht
+    symmetry: str | None = None
 
 
 @dataclass

@@ -202,7 +202,7 @@ class TrainingRun:
 
         Raises:
             DataError: If it is damaged.
-            MismatchError: If the episodes or the number of processes are not those that it was trained with.
+            MismatchError: If episodes, symmetries or the number of processes are not those that it was trained with.
         """
         before = load_record(checkpoint / PRETRAINED_MODEL)["run"]["dataset"]
         if before["episodes_sha256"] != self.provenance.episodes_sha256:
@@ -210,6 +210,11 @@ class TrainingRun:
                 f"the run was trained on {len(before['episodes'])} episodes ({before['n_frames']} frames), "
                 f"but the dataset now gives {len(self.provenance.episodes)} ({self.provenance.n_frames}): "
                 "restore the dataset, or start anew in another --output_dir"
+            )
+        if before.get("symmetry_sha256") != self.provenance.symmetry_sha256:
+            raise MismatchError(
+                f"--dataset.symmetry={self.config.dataset.symmetry} is another file than when the run began: "
+                "restore it, or start anew in another --output_dir"
             )
         state_dir = checkpoint / TRAINING_STATE
         try:

@@ -34,6 +34,7 @@ class Provenance:
         n_frames: Frames in them.
         fps: Control rate [Hz].
         robot_type: The robot that flew them, as the dataset names it.
+        symmetry_sha256: Hash of the file of symmetries by which they are mirrored, or None.
     """
 
     repo_id: str | None
@@ -45,6 +46,7 @@ class Provenance:
     n_frames: int
     fps: int
     robot_type: str | None
+    symmetry_sha256: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON values."""

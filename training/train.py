@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import torch
 from lerobot.policies.factory import get_policy_class
 from lerobot.utils.constants import ACTION, OBS_STR
@@ -28,6 +29,7 @@ from training.loop import Loop
 from training.parallel import Processes
 from training.run import TrainingRun, run_record
 from training.source import Provenance, frame_weights, load_frames, open_source
+from training.symmetry import Symmetries
 
 TASK_INDEX = "task_index"
 
@@ -76,9 +78,16 @@ def _train(config: TrainConfig, processes: Processes) -> dict[str, Any]:
     policy = build_policy(config, dataset)
     frames = policy_frames(config.policy, dataset, provenance.episodes)
     weights = frame_weights(dataset, provenance.episodes, source)
+    symmetries = Symmetries.load(source.symmetry) if source.symmetry else None
+    if symmetries is not None:
+        provenance = dataclasses.replace(provenance, symmetry_sha256=symmetries.sha256)
     with _folder(config, provenance, processes):
         with processes.first_before_others():
             add_images(frames, config, dataset, provenance.episodes)
+        if symmetries is not None:
+            n_flown = len(frames)
+            frames = symmetries.add_to(frames)
+            weights = None if weights is None else np.tile(weights, len(frames) // n_flown)
         run = TrainingRun(config, policy, frames, provenance, weights, processes)
         if processes.is_first:
             _say(_description(run))

@@ -31,6 +31,7 @@ def main_train(args: list[str]) -> int:
     from training.config import TrainConfig
 
     _register_policies(args)
+    args = _register_simulations(args)
     config = (
         _resumed_config(args) if _flag(args, "resume") == "true" else parse_flags(TrainConfig, args, "train")
     )
@@ -82,6 +83,18 @@ def _register_policies(args: list[str]) -> None:
     raise UsageError(f"--policy.type={wanted}: choose {' or '.join(ours)}{other if is_lerobots else ''}")
 
 
+def _register_simulations(args: list[str]) -> list[str]:
+    """Register the robot that `--eval.robot.*` names; returns `args` without the plugin flags."""
+    if not any(arg.startswith("--eval.robot.") for arg in args):
+        return args
+    from collector.session.devices import register_devices
+
+    named = [arg.replace("--eval.robot.", "--robot.", 1) for arg in args if arg.startswith("--eval.robot.")]
+    kept = register_devices(named)
+    flags = [arg.replace("--robot.", "--eval.robot.", 1) for arg in kept]
+    return [arg for arg in args if not arg.startswith("--eval.robot.")] + flags
+
+
 def _resumed_config(args: list[str]) -> TrainConfig:
     """Return the settings of the run in --output_dir, with the flags that may change laid over them.
 
@@ -97,6 +110,8 @@ def _resumed_config(args: list[str]) -> TrainConfig:
         raise UsageError("--resume=true needs --output_dir=FOLDER, the folder of the run to go on with")
     record = last_record(Path(output_dir))
     record.pop("run")
+    if flown := (record.get("eval") or {}).get("robot"):
+        _register_simulations([f"--eval.robot.type={flown['type']}"])
     with tempfile.NamedTemporaryFile("w", suffix=".json") as saved:
         json.dump(record, saved)
         saved.flush()
@@ -106,7 +121,7 @@ def _resumed_config(args: list[str]) -> TrainConfig:
         config = parse_flags(TrainConfig, [f"--config_path={saved.name}", *kept], "train")
     now = encode(config)
     may_change = {"output_dir", "resume", "json", "log_freq", "save_freq", "num_threads", "image_cache"}
-    may_change |= {"tensorboard", "wandb"}
+    may_change |= {"tensorboard", "wandb", "eval_freq", "eval"}
     free_policy_fields = {"repo_id", "push_to_hub", "private", "tags", "license", "device"}
     for key, before in recorded.items():
         after = now[key]

@@ -14,6 +14,7 @@ from lerobot.configs.default import WandBConfig
 from collector.errors import DataError, UsageError
 from training.images import CACHES
 from training.policies.settings import ChunkConfig
+from training.trials import TrialFlags
 
 TRAIN_CONFIG_FILE = "train_config.json"
 
@@ -91,6 +92,9 @@ class TrainConfig:
     image_cache: str = "auto"
     # Threads of the processor; 0 takes OMP_NUM_THREADS, or else all cores up to 4
     num_threads: int = 0
+    # Steps between two times that the policy is flown in simulation; 0 flies never (results: evals.jsonl)
+    eval_freq: int = 0
+    eval: TrialFlags = field(default_factory=TrialFlags)
     # Show the log in TensorBoard too (output_dir/tensorboard)
     tensorboard: bool = False
     # Show the log in Weights & Biases too, by lerobot's flags
@@ -113,12 +117,18 @@ class TrainConfig:
                 "no data: give --dataset.repo_id=USER/NAME, or --dataset.root=FOLDER for a local one"
             )
         positive = ("steps", "batch_size", "gradient_accumulation_steps", "log_freq")
-        for name, least in (*((name, 1) for name in positive), ("save_freq", 0), ("seed", 0)):
+        for name, least in (
+            *((name, 1) for name in positive),
+            ("save_freq", 0),
+            ("eval_freq", 0),
+            ("seed", 0),
+        ):
             if getattr(self, name) < least:
                 raise UsageError(f"--{name}={getattr(self, name)}: it must be at least {least}")
         for name in ("intervention_weight", "policy_weight"):
             if not getattr(self.dataset, name) >= 0:
                 raise UsageError(f"--dataset.{name}={getattr(self.dataset, name)}: it must be at least 0")
+        self.eval.check(self.eval_freq)
         if self.image_cache not in CACHES:
             raise UsageError(f"--image_cache={self.image_cache}: choose one of {', '.join(CACHES)}")
         if not 0 <= self.ema_decay < 1:

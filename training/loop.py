@@ -15,6 +15,7 @@ from training.interrupt import StopRequest
 from training.metrics import Metrics, MetricsFiles, finite
 from training.progress import Progress, Silence, make_progress
 from training.run import TrainingRun
+from training.trials import Trials, told
 
 
 class Loop:
@@ -24,6 +25,7 @@ class Loop:
         """Prepare to go on from the run's step."""
         self.run, self.config = run, run.config
         self.files: MetricsFiles | None = None
+        self.trials: Trials | None = None
         self.boards: list[Board] = []
         self._first_step, self._seconds_before = run.step, run.seconds
         self._saved_step = run.step if run.step else -1
@@ -49,6 +51,7 @@ class Loop:
             progress = stack.enter_context(self._progress())
             self._started = self._logged = time.monotonic()
             stopping = bool(stop.signal)
+            self._fly_if_due(progress)
             while run.step < config.steps and not stopping:
                 loss, grad_norm, stopping = run.update(lambda: bool(stop.signal))
                 run.window.add(loss, grad_norm)
@@ -57,6 +60,7 @@ class Loop:
                     progress.logged(self._log())
                 if config.save_freq and run.step % config.save_freq == 0 and run.step < config.steps:
                     self._save()
+                self._fly_if_due(progress)
             if run.window.n_steps and not math.isfinite(run.loss):
                 run.loss = run.window.means()[0]
             seconds = time.monotonic() - self._started
@@ -80,6 +84,8 @@ class Loop:
             return
         self.files = MetricsFiles(self.run.output_dir, self.run.step)
         stack.callback(self.files.close)
+        config, step = self.config, self.run.step
+        self.trials = Trials(self.run.output_dir, config.eval, config.eval_freq, step)
         self.boards = open_boards(self.config, self.run.step)
         for board in self.boards:
             stack.callback(board.close)
@@ -87,9 +93,12 @@ class Loop:
     def _progress(self) -> Progress:
         if self.files is None:
             return Silence()
-        return make_progress(
+        progress = make_progress(
             self.config.steps, self.run.samples_a_step, self.files.lines, self.run.policy.name
         )
+        for line in self.trials.lines if self.trials else []:
+            progress.flown(line)
+        return progress
 
     def _count_seconds(self) -> float:
         """Bring the run's seconds up to now; return what the clock says [s]."""
@@ -108,7 +117,7 @@ class Loop:
         if not math.isfinite(run.loss):
             raise DataError(
                 f"the loss is {run.loss} at step {run.step}: "
-                f"try a smaller --policy.optimizer_lr (now {self.config.policy.optimizer_lr}); "
+                f"try a smaller --policy.optimizer_lr (now {run.config.policy.get_optimizer_preset().lr}); "
                 f"the last checkpoint is that of step {max(self._saved_step, 0)}"
             )
         run.window.clear()
@@ -132,6 +141,29 @@ class Loop:
         for board in self.boards:
             board.log(run.step, line)
         return line
+
+    def _fly_if_due(self, progress: Progress) -> None:
+        """Fly the averaged weights of this step where it is time to; the clock of training stands still meanwhile.
+
+        Raises:
+            As `_save` and `training.evaluate.evaluate`.
+        """
+        if self.trials is None or not self.trials.is_due(self.run.step):
+            return
+        if self.run.step != self._saved_step:
+            self._save()
+        progress.flying()
+        began = time.monotonic()
+        line = self.trials.fly(self.run.step, self.run.checkpoint / PRETRAINED_MODEL)
+        seconds = time.monotonic() - began
+        self._started += seconds
+        self._logged += seconds
+        print(f"train: step {self.run.step}: {told(line)}", file=sys.stderr, flush=True)
+        progress.flown(line)
+        for board in self.boards:
+            board.log(
+                self.run.step, {key: line[key] for key in ("rate", "mean_max_reward", "n")}, mode="eval"
+            )
 
     def _save(self) -> None:
         """Write a checkpoint, after the log of all that led to it; the first process does, the others go on.

@@ -11,7 +11,7 @@ import json
 import math
 import os
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, TypedDict, cast
 
 import torch
 from torch import Tensor
@@ -90,8 +90,13 @@ class MetricsFiles:
 
 
 def read_metrics(path: Path, up_to: float = math.inf) -> list[Metrics]:
-    """Return the whole lines of a `metrics.jsonl` up to a step, in their order; none where there is no file."""
-    lines: list[Metrics] = []
+    """Return the lines of a `metrics.jsonl`, as `read_lines`."""
+    return cast("list[Metrics]", read_lines(path, up_to))
+
+
+def read_lines(path: Path, up_to: float = math.inf) -> list[dict[str, Any]]:
+    """Return the whole lines of a log up to a step, in their order; none where there is no file."""
+    lines: list[dict[str, Any]] = []
     if not path.exists():
         return lines
     for text in path.read_text(errors="replace").splitlines():

@@ -16,7 +16,7 @@ from training.metrics import Metrics
 
 REFRESH_S = 0.3
 SMOOTHING = 0.2  # weight of the newest refresh in the loss and the speed that are shown
-PLOT_ROWS, LEAST_PLOT_COLUMNS, LEAST_SCREEN_ROWS = 6, 24, 14
+PLOT_ROWS, SUCCESS_ROWS, LEAST_PLOT_COLUMNS, LEAST_SCREEN_ROWS = 6, 3, 24, 14
 CURVE_POINTS = 512
 
 
@@ -37,6 +37,14 @@ class Progress(Protocol):
 
     def logged(self, line: Metrics) -> None:
         """Hear of a line of the log."""
+        ...
+
+    def flying(self) -> None:
+        """Hear that flights begin, during which no step is taken."""
+        ...
+
+    def flown(self, line: dict[str, Any]) -> None:
+        """Hear of flights, a line as `training.trials.Trials.fly` gives it."""
         ...
 
 
@@ -67,6 +75,12 @@ class Silence:
         pass
 
     def logged(self, line: Metrics) -> None:
+        pass
+
+    def flying(self) -> None:
+        pass
+
+    def flown(self, line: dict[str, Any]) -> None:
         pass
 
 
@@ -103,13 +117,18 @@ class Curve:
             self.steps = self.steps[1::2]
             self.values = [(a + b) / 2 for a, b in zip(self.values[::2], self.values[1::2], strict=True)]
 
-    def draw(self, columns: int, rows: int, last_step: int) -> list[str]:
-        """Return the plot's lines with a scale at the left, from step 0 to `last_step`; logarithmic where it can be."""
+    def draw(
+        self, columns: int, rows: int, last_step: int, between: tuple[float, float] | None = None
+    ) -> list[str]:
+        """Return the plot's lines with a scale at the left, from step 0 to `last_step`.
+
+        The scale goes from one value to another, or from the least to the greatest, logarithmic where it can be.
+        """
         values = np.array(self.values)
         known = values[np.isfinite(values)]
         if not len(known):
             return []
-        low, high = float(known.min()), float(known.max())
+        low, high = between or (float(known.min()), float(known.max()))
         labels = [f"{high:.3g}", *[""] * (rows - 2), f"{low:.3g}"]
         width = max(map(len, labels))
         if low > 0:
@@ -136,7 +155,9 @@ class LiveProgress:
         from rich.live import Live
 
         self.steps, self.samples_a_step, self.title = steps, samples_a_step, title
-        self.curve = Curve()
+        self.curve, self.success = Curve(), Curve()
+        self.flights: dict[str, Any] | None = None
+        self._is_flying = False
         for line in lines:
             self._extend(line["step"], line["loss"])
         self.loss = lines[-1]["loss"] if lines else None
@@ -173,6 +194,18 @@ class LiveProgress:
     def logged(self, line: Metrics) -> None:
         self.grad_norm = line["grad_norm"]
 
+    def flying(self) -> None:
+        if self._n_summed:
+            self._take_in(time.monotonic())
+        self._is_flying = True
+        self._live.refresh()
+        self._is_flying = False
+
+    def flown(self, line: dict[str, Any]) -> None:
+        self.flights = line
+        self.success.add(line["step"], line["rate"])
+        self._shown = time.monotonic()
+
     def _take_in(self, now: float) -> None:
         """Smooth what came since the last refresh into what is shown."""
         loss = float(self._sum) / self._n_summed
@@ -200,6 +233,13 @@ class LiveProgress:
         if rows >= LEAST_SCREEN_ROWS and columns >= LEAST_PLOT_COLUMNS:
             drawn = self.curve.draw(columns - 1, PLOT_ROWS, self.steps)
             lines += [Text(line, no_wrap=True, overflow="crop", style="cyan") for line in drawn]
+            if self.flights is not None:
+                low, high = self.flights["wilson_95"]
+                lines.append(
+                    f"success {self.flights['rate']:.0%} ({low:.0%} to {high:.0%}) at step {self.flights['step']:,}"
+                )
+                drawn = self.success.draw(columns - 1, SUCCESS_ROWS, self.steps, (0.0, 1.0))
+                lines += [Text(line, no_wrap=True, overflow="crop", style="green") for line in drawn]
         return Group(*lines)
 
     def _bar(self) -> Any:
@@ -211,7 +251,9 @@ class LiveProgress:
         bar.add_column(ratio=1)
         bar.add_column(no_wrap=True)
         place = f"{self.step:,}/{self.steps:,}  {100 * self.step // self.steps} %"
-        if self._steps_per_s:
+        if self._is_flying:
+            place += "  flying"
+        elif self._steps_per_s:
             place += f"  {clock((self.steps - self.step) / self._steps_per_s)} left"
         bar.add_row(self.title, ProgressBar(self.steps, self.step), place)
         return bar

@@ -37,6 +37,15 @@ def test_the_block_shows_how_far_it_is_and_the_log_so_far(live):
     assert all(len(row) <= 80 for row in (bar, numbers, *plot))
 
 
+def test_flights_are_shown_with_their_interval_and_a_curve_from_none_to_all(live):
+    live.flown({"step": 10, "rate": 0.0, "wilson_95": [0.0, 0.3]})
+    live.flown({"step": 50, "rate": 0.6, "wilson_95": [0.39, 0.78]})
+    *_, success, top, middle, bottom = drawn(live)
+    assert success == "success 60% (39% to 78%) at step 50"
+    assert [row[:3] for row in (top, middle, bottom)] == ["1 ┤", "  ┤", "0 ┤"]
+    assert bottom.strip("0 ┤") and middle.strip(" ┤")
+
+
 def test_a_small_terminal_shows_no_curve(live):
     assert len(drawn(live, rows=10)) == 2
     assert len(drawn(live, columns=20)) == 2

@@ -65,7 +65,7 @@ def write_card(path: Path, record: dict[str, Any]) -> None:
         front_matter="\n".join(front_matter) + "\n",
         title=repo_id or policy["type"],
         type=policy["type"],
-        horizon=policy.get("horizon", 1),
+        horizon=policy.get("horizon") or policy.get("chunk_size", 1),
         n_action_steps=policy.get("n_action_steps", 1),
         fps=dataset["fps"],
         dataset=dataset["repo_id"] or "a local folder",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import importlib
 import json
@@ -13,7 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from collector.errors import HubError, UsageError
+from collector.errors import DataError, HubError, UsageError
 from collector.flags import PlainParser, parse_flags
 
 if TYPE_CHECKING:
@@ -61,10 +62,10 @@ def main_train(args: list[str]) -> int:
 
 
 def _register_policies(args: list[str]) -> None:
-    """Register our policies, and refuse others by name: lerobot trains its own.
+    """Register our policies, and the one of lerobot's that is asked for or on record.
 
     Raises:
-        UsageError: If `--policy.type` is not one of ours.
+        UsageError: If `--policy.type` is neither one of ours nor one of lerobot's.
     """
     import training.policies
 
@@ -73,14 +74,30 @@ def _register_policies(args: list[str]) -> None:
     from lerobot.configs import PreTrainedConfig
 
     from training.config import PolicyChoice
+    from training.lerobot_policies import TRAINED_HERE
 
+    PolicyChoice.asked = ""
     ours = sorted(PolicyChoice.get_known_choices())
-    wanted = _flag(args, "policy.type")
+    wanted = _flag(args, "policy.type") or _recorded_type(args)
     if wanted is None or wanted in ours:
         return
-    other = " (lerobot's own policies are trained with lerobot-train, and flown here all the same)"
-    is_lerobots = wanted in PreTrainedConfig.get_known_choices()
-    raise UsageError(f"--policy.type={wanted}: choose {' or '.join(ours)}{other if is_lerobots else ''}")
+    if wanted not in PreTrainedConfig.get_known_choices():
+        raise UsageError(
+            f"--policy.type={wanted}: choose {' or '.join(ours)}, or one of lerobot's own: {', '.join(TRAINED_HERE)}"
+        )
+    PolicyChoice.asked = wanted
+
+
+def _recorded_type(args: list[str]) -> str | None:
+    """Return the type of the policy of the run in --output_dir that is to go on, where there is one."""
+    from training.folder import last_record
+
+    output_dir = _flag(args, "output_dir")
+    if _flag(args, "resume") != "true" or output_dir is None:
+        return None
+    with contextlib.suppress(DataError):  # said when it is opened
+        return str(last_record(Path(output_dir))["policy"]["type"])
+    return None
 
 
 def _register_simulations(args: list[str]) -> list[str]:

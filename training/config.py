@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import draccus
 from lerobot.configs import PreTrainedConfig
@@ -24,12 +24,15 @@ else:
     # draccus builds the flags of every choice at each parse, which for all of lerobot's policies takes a second.
     @dataclass
     class PolicyChoice(draccus.ChoiceRegistry):
-        """The policy to train."""
+        """The policy to train: ours, or the one of lerobot's that is asked for."""
+
+        asked: ClassVar[str] = ""
 
         @classmethod
         def get_known_choices(cls) -> dict[str, type]:
             known = PreTrainedConfig.get_known_choices()
-            return {name: choice for name, choice in known.items() if issubclass(choice, ChunkConfig)}
+            asked = [PolicyChoice.asked, *(name for name in known if issubclass(known[name], ChunkConfig))]
+            return {name: known[name] for name in asked if name in known}
 
         @classmethod
         def get_choice_class(cls, name: str) -> type:
@@ -110,7 +113,8 @@ class TrainConfig:
         """
         if self.policy is None:
             raise UsageError(
-                "--policy.type is missing: give --policy.type=bc or --policy.type=action_diffusion"
+                "--policy.type is missing: give --policy.type=bc or --policy.type=action_diffusion (or act, diffusion, "
+                "... of lerobot)"
             )
         if self.dataset.root is None and self.dataset.repo_id is None:
             raise UsageError(

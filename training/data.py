@@ -28,6 +28,7 @@ class EpisodeFrames:
         deltas: By feature name: offsets [frames] of the window around each frame; None or absent for the
             frame alone, without a window axis.
         images: By camera: uint8, (n_frames, channels, height, width), on the processor or the disk.
+        tasks: The dataset's tasks in words, by task index.
     """
 
     columns: dict[str, Tensor]
@@ -35,6 +36,7 @@ class EpisodeFrames:
     last: Tensor
     deltas: dict[str, list[int] | None] = field(default_factory=dict)
     images: dict[str, ImageStore] = field(default_factory=dict)
+    tasks: list[str] = field(default_factory=list)
 
     @classmethod
     def of(

@@ -18,12 +18,14 @@ from lerobot.optim.schedulers import load_scheduler_state, save_scheduler_state
 from lerobot.policies.factory import make_pre_post_processors
 from lerobot.utils.random_utils import load_rng_state, save_rng_state
 from safetensors.torch import load_file, save_file
+from torch.optim.lr_scheduler import ConstantLR
 
 from collector.errors import DataError, MismatchError
 from training.card import write_card
 from training.checkpoints import PRETRAINED_MODEL, TRAINING_STATE, checkpoint_dir, write_checkpoint
 from training.config import TRAIN_CONFIG_FILE, TrainConfig, encode, load_record
 from training.data import BatchOrder, EpisodeFrames
+from training.lerobot_policies import batches, first_frames, is_lerobots, statistics
 from training.metrics import Window, finite
 from training.parallel import Processes
 from training.source import Provenance
@@ -57,7 +59,8 @@ class TrainingRun:
         Args:
             config: The run's settings.
             policy: With fresh weights, on its device.
-            frames: In the dataset's units; normalised here, once, by lerobot's own processor.
+            frames: In the dataset's units; normalised here by lerobot's own processor: once, where the policy
+                is one of ours, else batch by batch.
             provenance: Where the frames came from.
             weights: How much each frame counts in the loss, (n_frames,), with mean 1; None for all the same.
             processes: Those that share the work; None for this one alone.
@@ -66,28 +69,44 @@ class TrainingRun:
         self.config, self.policy, self.provenance = config, policy, provenance
         self.output_dir = config.output_dir
         self.processes = processes or Processes()
+        lerobots = is_lerobots(config.policy)
         self.preprocessor, self.postprocessor = make_pre_post_processors(
-            config.policy, dataset_stats=frames.stats()
+            config.policy, dataset_stats=statistics(frames) if lerobots else frames.stats()
         )
-        frames = frames.to(config.policy.device or "cpu")
-        normalised = self.preprocessor(dict(frames.columns))
-        self.frames = dataclasses.replace(frames, columns={key: normalised[key] for key in frames.columns})
+        self.frames = frames.to(config.policy.device or "cpu")
+        self._batch = batches(self.frames, self.preprocessor)
+        if not lerobots:
+            normalised = self.preprocessor(dict(self.frames.columns))
+            self.frames = dataclasses.replace(
+                self.frames, columns={key: normalised[key] for key in frames.columns}
+            )
+            self._batch = self.frames.batch
         self.device = self.frames.first.device
         self.weights = None if weights is None else torch.from_numpy(weights).to(self.device)
         self.samples_a_step = config.batch_size * config.gradient_accumulation_steps * self.processes.count
-        self.order = BatchOrder(len(frames), self.samples_a_step, config.seed)
+        self._drawn = first_frames(config.policy, frames)
+        n_drawn = len(frames) if self._drawn is None else len(self._drawn)
+        self.order = BatchOrder(n_drawn, self.samples_a_step, config.seed)
 
         preset = config.policy.get_optimizer_preset()
         self.grad_clip_norm = preset.grad_clip_norm if preset.grad_clip_norm > 0 else math.inf
-        self.optimizer = torch.optim.AdamW(
-            policy.get_optim_params(),
-            lr=preset.lr,
-            betas=preset.betas,
-            eps=preset.eps,
-            weight_decay=preset.weight_decay,
-            fused=config.policy.device in ("cpu", "cuda"),
+        if lerobots:
+            self.optimizer = preset.build(policy.get_optim_params())
+        else:
+            self.optimizer = torch.optim.AdamW(
+                policy.get_optim_params(),
+                lr=preset.lr,
+                betas=preset.betas,
+                eps=preset.eps,
+                weight_decay=preset.weight_decay,
+                fused=config.policy.device in ("cpu", "cuda"),
+            )
+        schedule = config.policy.get_scheduler_preset()
+        self.scheduler = (
+            ConstantLR(self.optimizer, 1.0)
+            if schedule is None
+            else schedule.build(self.optimizer, config.steps)
         )
-        self.scheduler = config.policy.get_scheduler_preset().build(self.optimizer, config.steps)
         self._raw = list(policy.parameters())
         self.processes.share_weights(self._raw)
         self.acting = copy.deepcopy(policy).eval()  # the averaged weights
@@ -103,7 +122,9 @@ class TrainingRun:
     def shares(self, step: int) -> torch.Tensor:
         """Return this process' frames of a batch, by part of the accumulated gradient, int64, (parts, batch_size)."""
         parts = self.config.gradient_accumulation_steps
-        batch = self.order.indices(step).view(parts, self.processes.count, self.config.batch_size)
+        drawn = self.order.indices(step)
+        drawn = drawn if self._drawn is None else self._drawn[drawn]
+        batch = drawn.view(parts, self.processes.count, self.config.batch_size)
         return batch[:, self.processes.rank].to(self.device)
 
     def update(
@@ -154,7 +175,7 @@ class TrainingRun:
 
     def loss_of(self, index: torch.Tensor) -> torch.Tensor:
         """Return the loss of the windows around some frames, a scalar: their mean, weighted where frames are."""
-        batch = self.frames.batch(index)
+        batch = self._batch(index)
         if self.weights is None:
             return self.policy.forward(batch)[0]
         return (self.weights[index] * self.policy.forward(batch, reduction="none")[0]).mean()

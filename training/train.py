@@ -18,20 +18,22 @@ from lerobot.utils.constants import ACTION, OBS_STR
 from lerobot.utils.feature_utils import dataset_to_policy_features
 from lerobot.utils.random_utils import set_seed
 
-from collector.errors import UsageError
+from collector.errors import HubError, UsageError
 from training.boards import check_boards
 from training.checkpoints import find_checkpoint
 from training.config import DatasetSource, TrainConfig
 from training.data import EpisodeFrames
 from training.folder import held, last_record, make_run_folder, sweep
 from training.images import open_images
+from training.lerobot_policies import TASK_INDEX, check_weighable, is_lerobots
 from training.loop import Loop
 from training.parallel import Processes
+from training.policies.settings import ChunkConfig
 from training.run import TrainingRun, run_record
 from training.source import Provenance, frame_weights, load_frames, open_source
 from training.symmetry import Symmetries
 
-TASK_INDEX = "task_index"
+EVERY_CAMERA = ["*"]  # lerobot's policies see all that there is
 
 
 def train(config: TrainConfig) -> dict[str, Any]:
@@ -74,10 +76,11 @@ def _train(config: TrainConfig, processes: Processes) -> dict[str, Any]:
         )
     set_num_threads(config.num_threads)
     source = _pinned_source(config) if config.resume else config.dataset
-    dataset, provenance = open_source(source, config.policy.inputs)
+    dataset, provenance = open_source(source, getattr(config.policy, "inputs", EVERY_CAMERA))
     policy = build_policy(config, dataset)
     frames = policy_frames(config.policy, dataset, provenance.episodes)
     weights = frame_weights(dataset, provenance.episodes, source)
+    check_weighable(policy, weights is not None)
     symmetries = Symmetries.load(source.symmetry) if source.symmetry else None
     if symmetries is not None:
         provenance = dataclasses.replace(provenance, symmetry_sha256=symmetries.sha256)
@@ -123,22 +126,32 @@ def build_policy(run: TrainConfig, dataset: Any) -> Any:
         The policy, whose config now knows its features, their names, the tasks and the control rate.
 
     Raises:
-        UsageError: If the dataset lacks what the policy needs.
+        UsageError: If the dataset lacks what the policy needs, or a package does that it stands on.
+        HubError: If pretrained weights that it begins with cannot be had.
     """
     config = run.policy
     assert config is not None
     policy_features = dataset_to_policy_features(dataset.features)
     config.input_features = {key: ft for key, ft in policy_features.items() if key.startswith(OBS_STR)}
     config.output_features = {key: ft for key, ft in policy_features.items() if key == ACTION}
-    config.fps = int(dataset.fps)
-    config.set_dataset_feature_metadata(dataset.features)
-    config.set_tasks(dataset.tasks)
+    if isinstance(config, ChunkConfig):
+        config.fps = int(dataset.fps)
+        config.set_dataset_feature_metadata(dataset.features)
+        config.set_tasks(dataset.tasks)
     set_seed(run.seed)
     try:
         config.validate_features()
         policy = get_policy_class(config.type)(config=config)
     except ValueError as error:
         raise UsageError(f"{error}; {dataset.root} has: {', '.join(dataset.features)}") from error
+    except ImportError as error:  # lerobot names the extra to install
+        raise UsageError(" ".join(str(error).split())) from error
+    except OSError as error:  # encoders that lerobot's policies begin with
+        raise HubError(
+            f"the pretrained weights that '{config.type}' begins with cannot be had "
+            f"({' '.join(str(error).split())[:200]}): check the network, or begin without them where it can "
+            "(act, diffusion: --policy.pretrained_backbone_weights=null)"
+        ) from error
     return policy.to(config.device)
 
 
@@ -148,11 +161,12 @@ def policy_frames(config: Any, dataset: Any, episodes: list[int]) -> EpisodeFram
     Raises:
         DataError: If the dataset is damaged.
     """
-    deltas: dict[str, list[int] | None] = dict.fromkeys(config.vectors, config.observation_delta_indices)
+    vectors = [key for key in config.input_features if key not in config.image_features]
+    deltas: dict[str, list[int] | None] = dict.fromkeys(vectors, config.observation_delta_indices)
     deltas[ACTION] = config.action_delta_indices
-    if config.tasks:
+    if is_lerobots(config) or config.tasks:
         deltas[TASK_INDEX] = None
-    return load_frames(dataset, episodes, deltas)
+    return dataclasses.replace(load_frames(dataset, episodes, deltas), tasks=dataset.tasks)
 
 
 def add_images(frames: EpisodeFrames, run: TrainConfig, dataset: Any, episodes: list[int]) -> None:
@@ -163,7 +177,7 @@ def add_images(frames: EpisodeFrames, run: TrainConfig, dataset: Any, episodes: 
         DataError: If a video is missing or damaged.
     """
     assert run.policy is not None and run.output_dir is not None
-    for camera in run.policy.pictures:
+    for camera in run.policy.image_features:
         folder = run.output_dir / "image_cache"
         frames.images[camera] = open_images(dataset, camera, episodes, run.image_cache, folder)
         frames.deltas[camera] = run.policy.observation_delta_indices

@@ -225,7 +225,6 @@ def test_a_loss_that_is_no_number_stops_the_run(small_dataset, tmp_path, capsys)
 @pytest.mark.parametrize(
     ("flags", "code", "says"),
     [
-        (["--policy.type=act", "--dataset.repo_id=a/b"], 2, "choose action_diffusion or bc"),
         (["--policy.type=nope", "--dataset.repo_id=a/b"], 2, "choose action_diffusion or bc"),
         (["--dataset.repo_id=a/b"], 2, "--policy.type is missing"),
         (["--policy.type=bc"], 2, "no data"),

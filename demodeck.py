@@ -35,7 +35,7 @@ VERBS: dict[str, dict[str, tuple[str, str]]] = {
         "train": ("training.cli", "train a policy from a dataset on the Hub or in a folder"),
         "eval": ("training.cli", "fly a policy or pilot from fixed seeds: success rate with its interval"),
         "compare": ("training.cli", "put evaluations side by side, paired by seed"),
-        "rollout": ("collector.cli", "let a policy fly; a person takes over where it errs, and all is recorded"),
+        "rollout": ("collector.cli", "let a policy fly; a person may take over; both are recorded"),
     },
     "share": {
         "hub": ("collector.hub.cli", "serve a Hub from a folder, for labs and machines without an account"),

@@ -32,6 +32,8 @@ class PolicyFlags:
     device: str | None = None
     # Actions flown of each predicted chunk; default: as trained
     n_action_steps: int | None = None
+    # Settings of the policy given anew, such as '{sampler: ddim, num_inference_steps: 2}'
+    settings: dict[str, Any] = field(default_factory=dict)
     # Packages that register policies beyond lerobot's own
     packages: list[str] = field(default_factory=lambda: ["training.policies"])
 
@@ -196,7 +198,8 @@ def _seeds(config: EvalConfig, rival: Rival | None) -> list[int]:
 def _policy_of(pilot_config: Any, pilot: Any) -> dict[str, Any] | None:
     if pilot_config.type != "policy":
         return None
-    return {"path": pilot_config.path, "commit": pilot.commit, "type": pilot.settings.get("type")}
+    described = {"path": pilot_config.path, "commit": pilot.commit, "type": pilot.settings.get("type")}
+    return described | ({"settings": pilot_config.settings} if pilot_config.settings else {})
 
 
 def _pilot_config(config: EvalConfig) -> Any:

@@ -10,7 +10,7 @@ import contextlib
 import functools
 import json
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,8 @@ class PolicyConfig(TeleoperatorConfig):
     packages: list[str] = field(default_factory=lambda: ["training.policies"])
     # Actions flown of each predicted chunk; default: as trained
     n_action_steps: int | None = None
+    # Settings of the policy given anew, such as '{sampler: ddim, num_inference_steps: 2}'
+    settings: dict[str, Any] = field(default_factory=dict)
     # What to do, in words, where it was trained on several tasks; default: what the robot says
     task: str = ""
 
@@ -177,9 +179,21 @@ class Policy(SoftwarePilot):
                 f"'{self.config.path}' is a policy of type '{kind}', which nothing installed provides: "
                 "name its package with --teleop.packages"
             )
-        overrides = [] if self.config.device is None else [f"--device={self.config.device}"]
-        if self.config.n_action_steps is not None:
-            overrides.append(f"--n_action_steps={self.config.n_action_steps}")
+        given = {
+            "device": self.config.device,
+            "n_action_steps": self.config.n_action_steps,
+            **self.config.settings,
+        }
+        known = [setting.name for setting in fields(PreTrainedConfig.get_choice_class(kind))]
+        if unknown := [name for name in given if name not in known and given[name] is not None]:
+            raise UsageError(
+                f"a policy of type '{kind}' has no setting '{unknown[0]}', but {', '.join(sorted(known))}"
+            )
+        overrides = [
+            f"--{name}={value if isinstance(value, str) else json.dumps(value)}"
+            for name, value in given.items()
+            if value is not None
+        ]
         try:
             config = PreTrainedConfig.from_pretrained(self.folder, cli_overrides=overrides)
             config.pretrained_path = self.folder

@@ -93,6 +93,12 @@ def fresh_action(folder, value):
     return pilot.get_action()
 
 
+def test_settings_may_be_given_anew(tmp_path):
+    save_policy(tmp_path, "action_diffusion", num_train_timesteps=10)
+    pilot = connected(tmp_path, settings={"sampler": "ddpm", "num_inference_steps": 2})
+    assert (pilot._policy.config.sampler, pilot._policy.config.num_inference_steps) == ("ddpm", 2)
+
+
 def test_the_same_seed_samples_the_same_actions(tmp_path):
     save_policy(tmp_path, "action_diffusion", num_train_timesteps=10)
     pilot = connected(tmp_path)
@@ -214,6 +220,8 @@ def test_damaged_weights_and_unknown_settings_are_one_line(tmp_path):
     save_policy(tmp_path)
     with pytest.raises(DataError, match="n_action_steps=99: it must be between"):
         connected(tmp_path, n_action_steps=99)
+    with pytest.raises(UsageError, match=r"has no setting 'sampler', but .*horizon"):
+        connected(tmp_path, settings={"sampler": "ddim"})
     with pytest.raises(UsageError, match=r"teleop\.packages"):
         connected(tmp_path, packages=["no_such_package"])
     (tmp_path / "model.safetensors").write_bytes(b"\0" * 20)

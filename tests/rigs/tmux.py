@@ -9,8 +9,12 @@ import secrets
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import psutil
 
 AVAILABLE = shutil.which("tmux") is not None
 _OPTIONS = {
@@ -19,6 +23,11 @@ _OPTIONS = {
     "escape-time": "0",
     "history-limit": "5000",
 }
+
+
+# tmux 3.3 now and then never learns that its command ended: a shell around it writes down how it did. Ctrl-C is for the
+# command alone.
+_AROUND = 'trap : INT QUIT; "$@"; echo $? > "$0.part"; mv "$0.part" "$0"'
 
 
 class Tmux:
@@ -30,7 +39,7 @@ class Tmux:
         columns, rows: Its size.
 
     Attributes:
-        pid: Of the command, and of its process group.
+        pid: Of the command's process group.
     """
 
     def __init__(
@@ -43,7 +52,10 @@ class Tmux:
         size = ["-x", str(columns), "-y", str(rows)]
         # A session that begins with a manual size crashes tmux 3.3: it gets one afterwards.
         manual = [";", "set", "-g", "window-size", "manual"]
-        begin = ["new-session", "-d", *size, "--", *map(str, command)]
+        self._folder = tempfile.TemporaryDirectory(prefix="rig-")
+        self._ended = Path(self._folder.name) / "status"
+        around = ["sh", "-c", _AROUND, str(self._ended)]
+        begin = ["new-session", "-d", *size, "--", *around, *map(str, command)]
         self._tmux("start-server", ";", *options, *begin, *manual)
         self.pid = int(self._ask("#{pane_pid}"))
 
@@ -81,11 +93,10 @@ class Tmux:
             AssertionError: If it does not within the time.
         """
         deadline = time.monotonic() + timeout_s
-        # tmux may learn that the terminal is let go before it learns how the command ended.
-        while not (told := self._ask("#{pane_dead_status}#{?pane_dead_signal,s#{pane_dead_signal},}")):
+        while not self._ended.exists():
             assert time.monotonic() < deadline, f"it goes on:\n{self.capture()}"
             time.sleep(0.1)
-        return 128 + int(told[1:]) if told.startswith("s") else int(told)
+        return int(self._ended.read_text())
 
     def resize(self, columns: int, rows: int) -> None:
         """Give the terminal another size."""
@@ -93,7 +104,8 @@ class Tmux:
 
     def kill(self) -> None:
         """Kill the command, and no other process, by `kill -9`."""
-        os.kill(self.pid, signal.SIGKILL)
+        (command,) = psutil.Process(self.pid).children()
+        command.kill()
 
     def hang_up(self) -> None:
         """Close the terminal, as a window is closed or a line lost."""
@@ -106,6 +118,7 @@ class Tmux:
         self.hang_up()
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
+        self._folder.cleanup()
 
     def _ask(self, what: str) -> str:
         return self._tmux("display-message", "-p", what).strip()

@@ -86,7 +86,8 @@ class _Camera:
         self.open: CameraFault | None = None
         promised = getattr(camera, "fps", None)
         self.mean_gap_s = None if not promised else 1.0 / (_LEAST_RATE * min(promised, fps))
-        self.recent: deque[float] = deque()
+        self.recent: deque[float] = deque()  # when the last pictures were taken, holes left out [s]
+        self.holes_s = 0.0  # in which it froze or lagged, which is said already
         self.slow: CameraFault | None = None
         self.exposure = exposure.Exposure()
         self.light: CameraFault | None = None
@@ -182,25 +183,26 @@ class CameraWatch:
         else:
             if camera.open is not None:
                 camera.open.to_s, camera.open = captured_s, None
-                camera.recent.clear()  # the hole is said already
+                camera.holes_s = captured_s - camera.recent[-1] if camera.recent else 0.0
             elif gap_s > camera.gap_s:
                 self._note(CameraFault(camera.name, "skipped", last_s, captured_s, camera.gap_s))
         if captured_s != last_s:
-            camera.recent.append(captured_s)
             self._check_light(camera, picture, now_s)
-        self._check_rate(camera, now_s)
+        if camera.mean_gap_s is not None and camera.open is None:
+            self._check_rate(camera, camera.mean_gap_s, captured_s, now_s)
 
-    def _check_rate(self, camera: _Camera, now_s: float) -> None:
-        recent = camera.recent
-        whole_window = bool(recent) and recent[0] <= now_s - _WINDOW_S
-        while recent and recent[0] < now_s - _WINDOW_S:
+    def _check_rate(self, camera: _Camera, mean_gap_s: float, captured_s: float, now_s: float) -> None:
+        recent, window_from_s = camera.recent, now_s - camera.holes_s - _WINDOW_S
+        seen_s = captured_s - camera.holes_s
+        if not recent or recent[-1] != seen_s:
+            recent.append(seen_s)
+        while len(recent) > 1 and recent[1] <= window_from_s:
             recent.popleft()
-        if camera.mean_gap_s is None or not whole_window:
-            return
-        # What froze is said already.
-        if len(recent) * camera.mean_gap_s < _WINDOW_S and camera.open is None:
+        if recent[0] > window_from_s:
+            return  # not flown long enough
+        if (len(recent) - 1) * mean_gap_s < _WINDOW_S:
             if camera.slow is None:
-                camera.slow = CameraFault(camera.name, "slow", now_s - _WINDOW_S, now_s, camera.mean_gap_s)
+                camera.slow = CameraFault(camera.name, "slow", now_s - _WINDOW_S, now_s, mean_gap_s)
                 self._note(camera.slow)
             camera.slow.to_s = now_s
         elif camera.slow is not None:

@@ -127,6 +127,24 @@ def test_a_camera_that_drops_every_third_picture_is_slow():
     assert "sends fewer than 25.5 pictures a second" in said[0].words()
 
 
+def test_a_slow_camera_is_seen_between_holes():
+    def moment(k):
+        hole = k % 50 in range(
+            40, 48
+        )  # longer than a camera may be silent, and oftener than every two seconds
+        return taken(k - k % 50 + 39 if hole else k - (k % 3 == 2))
+
+    faults, _, _ = fly(Camera(), moment, n_ticks=200)
+    assert {fault["kind"] for fault in faults} == {"froze", "slow"}
+
+
+def test_holes_alone_make_no_camera_slow():
+    faults, _, _ = fly(
+        Camera(), lambda k: taken(k - k % 50 + 39 if k % 50 in range(40, 48) else k), n_ticks=200
+    )
+    assert {fault["kind"] for fault in faults} == {"froze"}
+
+
 def test_the_moment_belongs_to_the_picture_that_was_handed_out():
     camera = Camera()
     watch = CameraWatch(Robot(front=camera), FPS)

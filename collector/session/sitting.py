@@ -49,6 +49,11 @@ class Sitting:
             self._tell("feed")
         self.helm = Helm(screen, self.reattach_s)
         self.view = self._make_view(config, fps) if self.display == "cockpit" else None
+        if config.takeover_after_s is not None and not self.rig.pilot.leader_can_be_left_alone:
+            raise UsageError(
+                f"--takeover_after_s={config.takeover_after_s}: only a program takes over by itself, and "
+                f"--takeover.type={config.takeover.type} needs a person's hand on it: leave it out, and press o"
+            )
         self.flights = Flights(
             self.rig,
             self.helm,

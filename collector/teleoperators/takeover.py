@@ -9,6 +9,7 @@ from collector.errors import DeviceError, MismatchError
 from collector.robots.protocols import measured
 from collector.session.bus import buses, drain
 from collector.session.safety import close_parts
+from collector.teleoperators.software import SoftwarePilot
 
 _MIRROR_SPEED = 60.0  # how fast the leader goes to where the robot is [units/s]: nobody shall be hit by it
 _RETRIES = 5  # of a switch of the leader's torque
@@ -62,6 +63,11 @@ class Takeover:
                     f"'{part}' gives {sorted(part.action_features)}, but robot '{robot.name}' takes "
                     f"{sorted(robot.action_features)}: choose one made for this robot"
                 )
+
+    @property
+    def leader_can_be_left_alone(self) -> bool:
+        """Whether what takes over needs no hand on it: a program, or a pad at rest. An arm let go falls."""
+        return isinstance(self._leader, SoftwarePilot)
 
     @property
     def action_features(self) -> dict[str, type]:

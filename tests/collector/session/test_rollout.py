@@ -89,6 +89,14 @@ def test_a_program_takes_over_late_in_a_flight_and_saves_it(demodeck, tmp_path):
         assert np.abs(np.diff(joints, axis=0)[:20]).max() < 15, "who takes over begins where the robot is"
 
 
+def test_no_arm_is_taken_over_by_nobody(demodeck):
+    code, _, err = demodeck(
+        "teleop", *SIM, "--teleop.type=hold", "--takeover.type=so101_leader", "--takeover.port=/dev/none",
+        "--takeover_after_s=1",
+    )  # fmt: skip
+    assert (code, "needs a person's hand on it" in err) == (2, True), err
+
+
 def test_who_shall_take_over_must_be_named(demodeck):
     code, _, err = demodeck("teleop", *SIM, "--teleop.type=hold", "--takeover_after_s=1")
     assert (code, "add --takeover.type" in err) == (2, True), err

@@ -36,8 +36,14 @@ _REFUSED = {
     "--strategy.type=sentry": "give --dataset.repo_id and --dataset.num_episodes instead",
     "--strategy.type=highlight": "record all flights, and keep some with 'demodeck edit keep'",
 }
-# Of lerobot-rollout, and true here anyway.
-_SILENT = ("--inference.type=sync", "--strategy.record_autonomous=true")
+# Of lerobot-rollout, and true here anyway; a duration of 0 is none.
+_SILENT = ("--inference.type=sync", "--strategy.record_autonomous=true", "--duration=0")
+_NAMES = {
+    "--task": "--teleop.task",
+    "--duration": "--teleop_time_s",
+    "--device": "--teleop.device",
+    "--strategy.num_episodes": "--dataset.num_episodes",
+}
 
 
 def session_flags(args: list[str]) -> tuple[list[str], bool]:
@@ -104,7 +110,7 @@ def _renamed(flag: str, records: bool) -> str:
         raise UsageError("--duration: recorded flights end after --dataset.episode_time_s each; give that")
     if name == "--fps" and records:
         name = "--dataset.fps"
-    name = {"--task": "--teleop.task", "--duration": "--teleop_time_s"}.get(name, name)
+    name = _NAMES.get(name, name)
     if name == flag.partition("=")[0]:
         for before, after in (("--policy.", "--teleop."), ("--teleop.", "--takeover.")):
             if name.startswith(before):

@@ -74,8 +74,9 @@ class TrainingRun:
             config.policy, dataset_stats=statistics(frames) if lerobots else frames.stats()
         )
         self.frames = frames.to(config.policy.device or "cpu")
-        self._batch = batches(self.frames, self.preprocessor)
-        if not lerobots:
+        if lerobots:
+            self._batch = batches(self.frames, self.preprocessor)
+        else:
             normalised = self.preprocessor(dict(self.frames.columns))
             self.frames = dataclasses.replace(
                 self.frames, columns={key: normalised[key] for key in frames.columns}

@@ -48,7 +48,7 @@ def policies() -> dict[str, Any]:
     config = ActionDiffusionConfig(**common, n_obs_steps=N_OBS_STEPS, sampler="ddpm")
     made["action_diffusion, mlp, DDPM-100"] = ActionDiffusionPolicy(config)
     made["lerobot act"] = ACTPolicy(ACTConfig(**common, chunk_size=16, n_action_steps=8))
-    # Its default, DDPM over 100 levels, takes ten times as long.
+    # Its default, DDPM over 100 levels, asks its network ten times as often.
     made["lerobot diffusion, DDIM-10"] = DiffusionPolicy(
         DiffusionConfig(**common, noise_scheduler_type="DDIM", num_inference_steps=10)
     )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
 from functools import partial
 
 import pytest
+from rigs.commands import wait_until
 
 from collector.errors import DeviceError
 from training.flights import in_order
@@ -15,8 +15,7 @@ from training.flights import in_order
 
 def land_after_the_next(folder, seed):
     """Seed 0 lands only when seed 1 has."""
-    while seed == 0 and not (folder / "1").exists():
-        time.sleep(0.01)
+    wait_until(lambda: seed != 0 or (folder / "1").exists(), "seed 1 has landed")
     (folder / str(seed)).touch()
     return {"seed": seed, "success": seed % 2 == 0}
 

@@ -1,4 +1,4 @@
-"""The motor buses of lerobot's arms: where they are, how to wait for them, and how to make them forget late replies."""
+"""The motor buses of lerobot's arms: where they are, and how they wait for replies and forget those too late."""
 
 from __future__ import annotations
 
@@ -24,6 +24,9 @@ def be_patient(device: Any) -> None:
 
     The servo makers' libraries ask the port again and again, which in real time keeps the kernel from delivering the
     reply. And they look at the clock alone: on a machine that stood still they give up a reply that lies there.
+
+    A bus answers nothing unasked, so what lies there before a question is a reply that came too late, and is thrown
+    away: lerobot would take it for the answer, and one motor's position for another's temperature.
     """
     for bus, _ in buses(device):
         port = getattr(bus, "port_handler", None)
@@ -32,7 +35,7 @@ def be_patient(device: Any) -> None:
 
 
 def _make_patient(port: Any) -> None:
-    open_port, timed_out = port.openPort, port.isPacketTimeout
+    open_port, timed_out, clear = port.openPort, port.isPacketTimeout, port.clearPort
     question, looks = None, 0
 
     def opened() -> Any:
@@ -48,20 +51,9 @@ def _make_patient(port: Any) -> None:
         looks += 1
         return timed_out() and looks >= _LEAST_LOOKS
 
-    port.openPort, port.isPacketTimeout = opened, given_up
+    def forgotten() -> None:
+        clear()  # of the makers' libraries it waits until all is sent, and leaves what has arrived
+        with contextlib.suppress(Exception):  # a port that is gone is said by what is sent next
+            port.ser.reset_input_buffer()
 
-
-def drain(device: Any) -> None:
-    """Throw away what waits on a device's buses before it is asked something; see `empty`."""
-    for bus, _ in buses(device):
-        empty(bus)
-
-
-def empty(bus: Any) -> None:
-    """Throw away what has arrived on a bus.
-
-    A bus answers nothing unasked, so that can only be a reply that came too late; lerobot would take it for the answer
-    to its next question, and one motor's position for another's temperature.
-    """
-    with contextlib.suppress(Exception):
-        bus.port_handler.ser.reset_input_buffer()
+    port.openPort, port.isPacketTimeout, port.clearPort = opened, given_up, forgotten

@@ -171,7 +171,7 @@ def connect(device: Any, what: str, tries: int = _CONNECT_TRIES) -> None:
                 device.connect(calibrate=False)
                 calibrated = device.is_calibrated
                 break
-            except (ConnectionError, RuntimeError):
+            except (ConnectionError, RuntimeError, IndexError):  # the last: their library on half a reply
                 # lerobot leaves the port open when a motor did not answer, and would refuse to open it again.
                 close_parts(device, torque_off=False)
                 if not left:

@@ -17,7 +17,6 @@ import numpy as np
 from collector.errors import DemodeckError, DeviceError
 from collector.robots.protocols import Simulated, measured
 from collector.robots.scene import restore
-from collector.session.bus import drain
 from collector.session.cameras import CameraFault, CameraWatch
 from collector.session.guard import Guard
 from collector.session.pacing import LockStepPacer, WallClockPacer
@@ -236,7 +235,6 @@ def ask(device: Any, call: Callable[[], Any], result: FlightResult) -> Any:
     tried_s, began_s = 0.0, time.perf_counter()
     failed = False
     while True:
-        drain(device)
         try:
             answer = call()
             result.asked_again += failed

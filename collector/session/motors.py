@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import cycle
 from typing import Any
 
-from collector.session.bus import buses, drain
+from collector.session.bus import buses
 
 _EVERY_S = 0.1  # one register of one motor, about a millisecond of the bus
 _WARN_BELOW_C = 10.0  # a motor is spoken of when it is so near to the limit
@@ -83,7 +83,6 @@ class MotorWatch:
         self._next_s = now_s + _EVERY_S
         for bus, motor, name, register, scale in self._looks:
             kind = next(k for k, registers in _REGISTERS.items() if register in dict(registers))
-            drain(self._robot)
             try:
                 value = bus.read(register, motor, normalize=False) * scale
             except Exception:  # what it has to say comes with the next observation

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from collector.robots.protocols import measured
-from collector.session.bus import drain
 from collector.session.doctor import Finding
 from collector.session.rig import Rig
 from collector.session.rig_check_cameras import measure_cameras
@@ -50,7 +49,6 @@ def _arms(what: str, device: Any) -> Iterator[Finding]:
     for side, arm in arms:
         name = f"{what} {side}".rstrip()
         yield _calibration(name, Path(arm.calibration_fpath))
-        drain(device)
         yield check_health(name, arm)
 
 
@@ -73,7 +71,6 @@ def _pilot(rig: Rig) -> Iterator[Finding]:
     if hasattr(rig.pilot, "observe"):
         return  # it starts from where the robot is
     asked = rig.pilot.get_action()
-    drain(rig.robot)
     at = measured(rig.robot, rig.robot.get_observation())
     apart = {name: abs(float(asked[name]) - float(at[name])) for name in at if name in asked}
     if apart:

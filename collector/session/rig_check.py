@@ -16,7 +16,6 @@ import numpy as np
 
 from collector.errors import DemodeckError
 from collector.robots.protocols import Simulated
-from collector.session.bus import empty
 from collector.session.config import DatasetFlags, RecordConfig
 from collector.session.doctor import Finding
 from collector.session.fly import is_lock_step
@@ -172,7 +171,6 @@ def _let_go(device: Any) -> None:
     """Close everything, with the torque as it was found."""
     arms = list(arms_of(device))
     for _, arm in arms:
-        empty(arm.bus)
         close_parts(arm, torque_off=False)
     close_parts(device, torque_off=False)
     if not arms:
@@ -238,8 +236,6 @@ def _latency(robot: Any, pilot: Any, fps: float) -> Iterable[Finding]:
         yield Finding(
             "teleoperator in flight", True, False, "it answers in flight only: latency is the robot's"
         )
-    for bus in buses:
-        empty(bus)
     with contextlib.ExitStack() as stack:
         asked_again = [stack.enter_context(counted(bus)) for bus in buses]
         while len(ticks) < TICKS + _SETTLED and lost <= TICKS // 10:
@@ -247,8 +243,6 @@ def _latency(robot: Any, pilot: Any, fps: float) -> Iterable[Finding]:
                 ticks.append(_tick(robot, pilot))
             except (ConnectionError, TimeoutError) as error:
                 lost, failed = lost + 1, words_of(error)
-                for bus in buses:
-                    empty(bus)
     spoiled = max(lost, sum(map(len, asked_again)))
     if spoiled:
         seen = f"{spoiled} times in {len(ticks) + lost} ticks packets were lost or late"

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from collector.session.bus import empty
 from collector.session.doctor import Finding
 from collector.session.inventory.rights import trouble
 
@@ -111,7 +110,6 @@ def _ping(bus: Any, servo: int) -> tuple[int | None, str]:
             result = -1
         if result == 0:
             return number, words_of(Exception(bus.packet_handler.getRxPacketError(error))) if error else ""
-        empty(bus)
     return None, ""
 
 
@@ -120,7 +118,6 @@ def _others(bus: Any) -> list[int]:
     found: dict[int, int] = {}
     with contextlib.suppress(Exception):
         found = bus.broadcast_ping() or {}
-    empty(bus)
     return sorted(set(found) - {motor.id for motor in bus.motors.values()})
 
 
@@ -212,8 +209,4 @@ def _read(bus: Any, motor: str, *registers: str) -> float | None:
     name = next((one for one in registers if one in table), None)
     if name is None:
         return None
-    try:
-        return float(bus.read(name, motor, normalize=False, num_retry=TRIES))
-    except BaseException:
-        empty(bus)
-        raise
+    return float(bus.read(name, motor, normalize=False, num_retry=TRIES))

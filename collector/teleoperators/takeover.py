@@ -7,7 +7,7 @@ from typing import Any
 
 from collector.errors import DeviceError, MismatchError
 from collector.robots.protocols import measured
-from collector.session.bus import buses, drain
+from collector.session.bus import buses
 from collector.session.safety import close_parts
 from collector.teleoperators.software import SoftwarePilot
 
@@ -183,6 +183,5 @@ class Takeover:
 
     def _let_leader_go(self) -> None:
         self._mirrored = None
-        drain(self._leader)
         for bus, _ in buses(self._leader):
             bus.disable_torque(num_retry=_RETRIES)

@@ -1,6 +1,6 @@
 """A device that does not answer at once is asked again, and counted once however long that takes."""
 
-import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -41,12 +41,12 @@ def test_a_device_that_is_gone_is_not_one_that_answered_late(monkeypatch):
     assert result.asked_again == 0
 
 
-def test_a_machine_that_stood_still_is_no_device_that_is_gone():
-    result, pad = FlightResult(), Pad(lost=3)
+def test_a_machine_that_stood_still_is_no_device_that_is_gone(monkeypatch):
+    result, pad, clock = FlightResult(), Pad(lost=3), SimpleNamespace(now_s=0.0)
+    monkeypatch.setattr(fly, "time", SimpleNamespace(perf_counter=lambda: clock.now_s, sleep=lambda _: None))
 
     def answer_after_a_stall():
-        if pad.asked == 1:
-            time.sleep(2 * fly._PATIENCE_S)
+        clock.now_s += 100 * fly._PATIENCE_S if pad.asked == 1 else 0.001
         return pad.get_action()
 
     assert ask(pad, answer_after_a_stall, result) == {"x": 1.0}

@@ -76,6 +76,14 @@ def choose_cache(n_bytes: int, folder: Path) -> str:
     return "disk" if n_bytes < DISK_SHARE * shutil.disk_usage(there).free else "stream"
 
 
+def on_device(store: ImageStore, device: str) -> ImageStore:
+    """Return images on a graphics card, where it has room for those in memory or a file; else as they are."""
+    if torch.device(device).type != "cuda" or not hasattr(store, "nbytes"):
+        return store
+    free, _ = torch.cuda.mem_get_info(device)
+    return store.to(device) if store.nbytes < MEMORY_SHARE * free else store  # type: ignore[attr-defined]
+
+
 def _free_memory() -> int:
     """Return the memory [bytes] that can be had without swapping (Linux), or half of all there is."""
     try:
@@ -150,4 +158,6 @@ class StreamedImages:
             readers.clear()  # one open file a thread
             readers[path] = VideoReader(path, self._fps)
         offset_s = (frame - int(self._first[episode])) / self._fps
-        return next(iter(readers[path].frames(from_s + offset_s, 1))).transpose(2, 0, 1)
+        image = next(iter(readers[path].frames(from_s + offset_s, 1)))
+        # In the order in memory that the other stores have: means over pixels depend on it by a bit.
+        return np.ascontiguousarray(image.transpose(2, 0, 1))

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from collector.errors import DataError
-from training.images import ImageStore, StreamedImages
+from training.images import ImageStore, on_device
 
 
 @dataclass
@@ -27,7 +27,7 @@ class EpisodeFrames:
         last: For each frame, the index of its episode's last frame, int64, (n_frames,).
         deltas: By feature name: offsets [frames] of the window around each frame; None or absent for the
             frame alone, without a window axis.
-        images: By camera: uint8, (n_frames, channels, height, width), on the processor or the disk.
+        images: By camera: uint8, (n_frames, channels, height, width), on the disk, the processor or the device.
         tasks: The dataset's tasks in words, by task index.
     """
 
@@ -97,7 +97,9 @@ class EpisodeFrames:
         for name in (*self.columns, *self.images):
             inside, is_pad = self._window(name, index)
             if name in self.images:
-                batch[name] = self.images[name][inside.cpu()].to(index.device)
+                images = self.images[name]
+                where = getattr(images, "device", torch.device("cpu"))
+                batch[name] = images[inside.to(where)].to(index.device)
             else:
                 batch[name] = self.columns[name][inside]
             if is_pad is not None:
@@ -107,7 +109,7 @@ class EpisodeFrames:
     def prefetch(self, index: Tensor) -> None:
         """Begin to decode the images of a later batch, where they are streamed."""
         for name, images in self.images.items():
-            if isinstance(images, StreamedImages):
+            if hasattr(images, "prefetch"):
                 images.prefetch(self._window(name, index)[0].cpu())
 
     def _window(self, name: str, index: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -120,9 +122,12 @@ class EpisodeFrames:
         return wanted.clamp(first, last), (wanted < first) | (wanted > last)
 
     def to(self, device: str) -> EpisodeFrames:
-        """Return the same frames on another device; images stay, and follow batch by batch."""
+        """Return the same frames on another device; images go with them where it has room, else batch by batch."""
         columns = {name: column.to(device) for name, column in self.columns.items()}
-        return replace(self, columns=columns, first=self.first.to(device), last=self.last.to(device))
+        images = {name: on_device(store, device) for name, store in self.images.items()}
+        return replace(
+            self, columns=columns, images=images, first=self.first.to(device), last=self.last.to(device)
+        )
 
     def stats(self) -> dict[str, dict[str, np.ndarray]]:
         """Return each column's `mean` and `std` over these frames, float32, (dim,), for lerobot's normaliser.

@@ -5,11 +5,15 @@ scene and mirrored actions go together like those that were flown, the mirrored 
 
     [[symmetry]]                                   # (x, y) to (512 - y, 512 - x)
     "action" = { order = [1, 0], sign = [-1, -1], offset = [512, 512] }
+    "observation.image" = { order = [1, 0], sign = [-1, -1] }
+
+Of a camera, x points right and y down, from the picture's middle.
 """
 
 from __future__ import annotations
 
 import hashlib
+import math
 import tomllib
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +24,7 @@ from torch import Tensor
 
 from collector.errors import UsageError
 from training.data import EpisodeFrames
+from training.images import ImageStore, on_device
 
 SHIPPED = Path(__file__).with_name("symmetries")
 SAME_FOR_ALL = ("task_index",)  # columns that no symmetry changes
@@ -42,6 +47,20 @@ class SignedOrder:
     def __call__(self, values: Tensor) -> Tensor:
         """Return the image of vectors, (n, dim)."""
         return values[:, self.order] * torch.tensor(self.sign) + torch.tensor(self.offset)
+
+    def of_pictures(self, pictures: Tensor) -> Tensor:
+        """Return what becomes of pictures where this is what becomes of (x, y), (..., height, width).
+
+        Raises:
+            UsageError: If x and y change places, and the pictures are not square.
+        """
+        if self.order == [1, 0]:
+            if pictures.shape[-1] != pictures.shape[-2]:
+                raise UsageError(
+                    f"--dataset.symmetry: pictures of {pictures.shape[-1]}x{pictures.shape[-2]} cannot change x with y"
+                )
+            pictures = pictures.transpose(-1, -2)
+        return pictures.flip([axis for axis, sign in zip((-1, -2), self.sign) if sign < 0])
 
 
 @dataclass(frozen=True)
@@ -86,32 +105,68 @@ class Symmetries:
         """Return the frames and behind them their images by each symmetry, in its order.
 
         Raises:
-            UsageError: If a symmetry does not say what becomes of a column, or the policy sees cameras.
+            UsageError: If a symmetry does not say what becomes of a column or camera that the policy sees.
         """
-        if frames.images:
-            raise UsageError(
-                f"--dataset.symmetry: {self.name} mirrors vectors, and the policy sees {', '.join(frames.images)}: "
-                "leave the cameras out of --policy.inputs, or the symmetry out"
-            )
         columns = {
             name: torch.cat([values, *(self._image(name, values, maps) for maps in self.maps)])
             for name, values in frames.columns.items()
         }
         shifts = range(0, len(frames) * (len(self.maps) + 1), len(frames))
         first, last = (torch.cat([ends + shift for shift in shifts]) for ends in (frames.first, frames.last))
-        return replace(frames, columns=columns, first=first, last=last)
+        images: dict[str, ImageStore] = {
+            name: MirroredImages(store, len(frames), [self._of(name, maps, 2) for maps in self.maps])
+            for name, store in frames.images.items()
+        }
+        return replace(frames, columns=columns, images=images, first=first, last=last)
 
     def _image(self, name: str, values: Tensor, maps: dict[str, SignedOrder]) -> Tensor:
-        if name in SAME_FOR_ALL:
-            return values
+        return values if name in SAME_FOR_ALL else self._of(name, maps, values.shape[1])(values)
+
+    def _of(self, name: str, maps: dict[str, SignedOrder], dim: int) -> SignedOrder:
+        """Return what becomes of a column or camera."""
         if name not in maps:
             raise UsageError(f"--dataset.symmetry: {self.name} does not say what becomes of '{name}': add it")
-        if len(maps[name].order) != values.shape[1]:
+        if len(maps[name].order) != dim:
             raise UsageError(
-                f"--dataset.symmetry: {self.name} has {len(maps[name].order)} entries for '{name}', "
-                f"the dataset {values.shape[1]}"
+                f"--dataset.symmetry: {self.name} has {len(maps[name].order)} entries for '{name}', the dataset {dim}"
             )
-        return maps[name](values)
+        return maps[name]
+
+
+@dataclass
+class MirroredImages:
+    """A camera's images and behind them their images by each symmetry, made when they are asked for.
+
+    Attributes:
+        store: The camera's images.
+        n: How many there are.
+        maps: What becomes of (x, y), by symmetry.
+    """
+
+    store: ImageStore
+    n: int
+    maps: list[SignedOrder]
+
+    def __getitem__(self, index: Tensor) -> Tensor:
+        images, which = self.store[index % self.n], index // self.n
+        for k, symmetry in enumerate(self.maps, start=1):
+            images[which == k] = symmetry.of_pictures(images[which == k])
+        return images
+
+    def prefetch(self, index: Tensor) -> None:
+        if hasattr(self.store, "prefetch"):
+            self.store.prefetch(index % self.n)
+
+    @property
+    def device(self) -> torch.device:
+        return getattr(self.store, "device", torch.device("cpu"))
+
+    @property
+    def nbytes(self) -> int | float:
+        return getattr(self.store, "nbytes", math.inf)
+
+    def to(self, device: str) -> MirroredImages:
+        return replace(self, store=on_device(self.store, device))
 
 
 def _map(file: Path, column: str, told: Any) -> SignedOrder:

@@ -19,8 +19,8 @@ FEATURES = {
 }
 
 
-def small(kind, **settings):
-    """A small policy of type `kind`."""
+def small(kind, picture=FEATURES[CAMERA].shape, **settings):
+    """A small policy of type `kind`, of pictures of shape (channels, height, width)."""
     defaults = {
         "device": "cpu",
         "horizon": 4,
@@ -29,13 +29,13 @@ def small(kind, **settings):
         "observation_noise": 0.0,
     }
     config = CONFIGS[kind](**{**defaults, **settings})
-    config.input_features = dict(FEATURES)
+    config.input_features = {**FEATURES, CAMERA: PolicyFeature(FeatureType.VISUAL, picture)}
     config.output_features = {ACTION: PolicyFeature(FeatureType.ACTION, (3,))}
     torch.manual_seed(0)
     return get_policy_class(kind)(config=config)
 
 
-def some_batch(n=8, horizon=4, seed=1, n_obs_steps=None):
+def some_batch(n=8, horizon=4, seed=1, n_obs_steps=None, picture=FEATURES[CAMERA].shape):
     """A batch as lerobot's loaders make it; with `n_obs_steps`, observations have a window axis."""
     generator = torch.Generator().manual_seed(seed)
     window = () if n_obs_steps is None else (n_obs_steps,)
@@ -44,5 +44,5 @@ def some_batch(n=8, horizon=4, seed=1, n_obs_steps=None):
         SCENE: torch.randn(n, *window, 2, generator=generator),
         ACTION: torch.randn(n, horizon, 3, generator=generator),
         "action_is_pad": torch.zeros(n, horizon, dtype=torch.bool),
-        CAMERA: torch.rand(n, *window, 3, 24, 32, generator=generator),
+        CAMERA: torch.rand(n, *window, *picture, generator=generator),
     }

@@ -84,7 +84,7 @@ def test_a_video_that_is_missing_is_named(filmed_dataset, tmp_path):
         open_images(Dataset.open(root), CAMERA, CHOSEN, "memory", tmp_path)
 
 
-SEEN = [f"--policy.inputs=[{STATE},{CAMERA}]", "--policy.image_size=16", "--policy.n_obs_steps=2"]
+SEEN = [f"--policy.inputs=[{STATE},{CAMERA}]", "--policy.image_size=24", "--policy.n_obs_steps=2"]
 
 
 def test_training_on_images_is_the_same_from_every_cache(filmed_dataset, tmp_path):

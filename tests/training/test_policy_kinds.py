@@ -135,7 +135,7 @@ def test_a_history_shifts_the_chunk_and_leaves_the_past_out():
 
 
 def test_images_as_bytes_and_as_floats_are_the_same_and_large_ones_are_shrunk():
-    policy, batch = small("bc", inputs=[CAMERA], image_size=16), some_batch(n=2)
+    policy, batch = small("bc", inputs=[CAMERA], image_size=24), some_batch(n=2)
     as_bytes = (batch[CAMERA] * 255).round().to(torch.uint8)
     floats = policy.predict_action_chunk({CAMERA: as_bytes.float() / 255})
     assert torch.equal(policy.predict_action_chunk({CAMERA: as_bytes}), floats)

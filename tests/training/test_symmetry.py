@@ -7,10 +7,14 @@ import json
 import numpy as np
 import pytest
 import torch
+from policies_of_three_joints import CAMERA
 from test_train_command import one_line, train, weights
 
+from collector.dataset.reader import Dataset
+from collector.errors import UsageError
 from training.data import EpisodeFrames
-from training.symmetry import Symmetries
+from training.images import open_images
+from training.symmetry import SignedOrder, Symmetries
 
 MIRROR = """
 [[symmetry]]
@@ -40,6 +44,31 @@ def test_flights_are_followed_by_their_images(mirror):
     assert both.last.tolist() == [1, 1, 4, 4, 4, 6, 6, 9, 9, 9]
 
 
+@pytest.mark.parametrize("cache", ["memory", "stream"])
+def test_pictures_are_mirrored_when_they_are_asked_for(filmed_dataset, tmp_path, cache):
+    path = tmp_path / "mirror.toml"
+    path.write_text(f'[[symmetry]]\n"{CAMERA}" = {{ order = [0, 1], sign = [-1, 1] }}')
+    dataset = Dataset.open(filmed_dataset)
+    n_frames = int(dataset.lengths([0]).sum())
+    plain = EpisodeFrames.of({}, np.array([n_frames]), {CAMERA: [-1, 0]})
+    plain.images[CAMERA] = open_images(dataset, CAMERA, [0], cache, tmp_path)
+    both = Symmetries.load(str(path)).add_to(plain)
+    both.prefetch(torch.tensor([4, n_frames + 4]))
+    windows = both.batch(torch.tensor([4, n_frames + 4, n_frames]))[CAMERA]
+    expected = plain.batch(torch.tensor([4, 0]))[CAMERA]
+    assert torch.equal(windows[0], expected[0])
+    assert torch.equal(windows[1], expected[0].flip(-1))
+    assert torch.equal(windows[2], expected[1].flip(-1))
+
+
+def test_pictures_that_are_not_square_do_not_change_x_with_y():
+    turn = SignedOrder([1, 0], [1, -1], [0, 0])
+    picture = torch.tensor([[1, 2], [3, 4]])
+    assert turn.of_pictures(picture).tolist() == [[2, 4], [1, 3]], "a quarter turn to the left"
+    with pytest.raises(UsageError, match="3x2 cannot change x with y"):
+        turn.of_pictures(torch.zeros(2, 3))
+
+
 def test_pushts_symmetry_is_one_of_its_physics():
     pytest.importorskip("gym_pusht")
     from collector.robots.sim_pusht.config import SimPushTConfig
@@ -50,11 +79,17 @@ def test_pushts_symmetry_is_one_of_its_physics():
     def image(column, values):
         return maps[column](torch.tensor(np.asarray(values), dtype=torch.float64)[None])[0].numpy()
 
-    robot = SimPushT(SimPushTConfig(realtime=False, cameras=[]))
+    robot = SimPushT(SimPushTConfig(realtime=False))
     robot.connect()
     robot.set_control_period(0.1)
     robot.reset(3)
-    state = np.array(list(robot.get_observation().values()))
+
+    def seen_from():
+        observation = robot.get_observation()
+        picture = torch.from_numpy(observation.pop("image").transpose(2, 0, 1)).float()
+        return np.array(list(observation.values())), picture
+
+    state, _ = seen_from()
     block = robot.task.environment_state()
     # Into the block, so that it is pushed and turned.
     goals = np.linspace(state, block.reshape(8, 2).mean(0) + np.array([30, 10]), 12)
@@ -64,8 +99,7 @@ def test_pushts_symmetry_is_one_of_its_physics():
         seen = []
         for goal in goals:
             robot.send_action(dict(zip(robot.action_features, goal)))
-            agent = np.array(list(robot.get_observation().values()))
-            seen.append((agent, robot.task.environment_state(), robot.task.reward()))
+            seen.append((*seen_from(), robot.task.environment_state(), robot.task.reward()))
         return seen
 
     flown = fly(state, block, goals)
@@ -74,8 +108,13 @@ def test_pushts_symmetry_is_one_of_its_physics():
         image("observation.environment_state", block),
         [image("action", goal) for goal in goals],
     )
-    assert np.abs(flown[-1][1] - block).max() > 5, "the block was pushed"
-    for (agent, keypoints, reward), (its_agent, its_keypoints, its_reward) in zip(flown, mirrored):
+    assert np.abs(flown[-1][2] - block).max() > 5, "the block was pushed"
+    for (agent, picture, keypoints, reward), (its_agent, its_picture, its_keypoints, its_reward) in zip(
+        flown, mirrored
+    ):
+        other = maps["observation.image"].of_pictures(picture)
+        # But for the edges, which are drawn on a grid of pixels.
+        assert (other - its_picture).abs().mean() < 3 < 5 < (picture - its_picture).abs().mean()
         assert its_agent == pytest.approx(image("observation.state", agent), abs=0.1)
         assert its_keypoints == pytest.approx(image("observation.environment_state", keypoints), abs=0.1)
         assert its_reward == pytest.approx(reward, abs=2e-3)

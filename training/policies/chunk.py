@@ -17,7 +17,7 @@ from lerobot.utils.constants import ACTION
 from torch import Tensor, nn
 
 from collector.errors import UsageError
-from training.policies.encoders import ConvEncoder
+from training.policies.encoders import ImageEncoder, weights_in_checkpoint
 from training.policies.settings import ChunkConfig
 
 
@@ -46,7 +46,15 @@ class ChunkPolicy(PreTrainedPolicy):
             config.set_tasks([str(task) for task in dataset_meta.tasks.sort_values("task_index").index])
         if config.pictures:
             self.encoders = nn.ModuleList(
-                ConvEncoder(config.input_features[key].shape[0], config.image_size, config.image_dim)
+                ImageEncoder(
+                    config.input_features[key].shape[0],
+                    config.image_size,
+                    config.image_dim,
+                    config.vision_backbone,
+                    config.pretrained_backbone_weights,
+                    config.freeze_vision_encoder,
+                    config.crop_ratio,
+                )
                 for key in config.pictures
             )
         self._queue: deque[Tensor] = deque()
@@ -69,8 +77,14 @@ class ChunkPolicy(PreTrainedPolicy):
         """Return one normalised action chunk for each observation, float32, (batch, horizon, action_dim)."""
         raise NotImplementedError
 
+    @classmethod
+    def from_pretrained(cls, *args: Any, **kwargs: Any) -> Any:
+        """As lerobot's; encoders do not fetch the weights they began with, since the checkpoint brings theirs."""
+        with weights_in_checkpoint():
+            return super().from_pretrained(*args, **kwargs)
+
     def get_optim_params(self) -> Any:
-        return self.parameters()
+        return [weights for weights in self.parameters() if weights.requires_grad]
 
     def reset(self) -> None:
         """Forget past observations and queued actions: a new episode begins."""
@@ -150,8 +164,7 @@ class ChunkPolicy(PreTrainedPolicy):
             vectors = torch.cat([self._window(batch, key).flatten(1) for key in self.config.vectors], dim=-1)
             parts.append(vectors + noise * torch.randn_like(vectors) if noise else vectors)
         for i, key in enumerate(self.config.pictures):
-            images = self._window(batch, key)
-            parts.append(self.encoders[i](images.flatten(0, 1)).unflatten(0, images.shape[:2]).flatten(1))
+            parts.append(self.encoders[i](self._window(batch, key)).flatten(1))
         if self.config.tasks:
             index = self._task_index(batch, len(parts[0])).to(parts[0].device)
             parts.append(nn.functional.one_hot(index, len(self.config.tasks)).to(parts[0].dtype))

@@ -10,6 +10,7 @@ from lerobot.optim.schedulers import CosineAnnealingWithWarmupSchedulerConfig
 from lerobot.utils.constants import ACTION, OBS_ENV_STATE, OBS_STATE
 
 from collector.errors import UsageError
+from training.policies.encoders import BACKBONES
 
 
 @dataclass
@@ -25,6 +26,12 @@ class ChunkConfig(PreTrainedConfig):
     n_layers: int = 3  # hidden layers of the network
     image_size: int = 96  # larger images are shrunk to so many pixels in height and width
     image_dim: int = 64  # numbers that the network gets of each image
+    vision_backbone: str = "conv"  # conv (small, for a CPU), resnet18 or resnet34
+    # A ResNet's first weights, on the Hub or in a file, such as: timm/resnet18.a1_in1k (default: random)
+    pretrained_backbone_weights: str | None = None
+    freeze_vision_encoder: bool = False  # leave pretrained weights as they are
+    # Share of the image's height and width that is seen: at random places in training, else in the middle
+    crop_ratio: float = 1.0
     observation_noise: float = (
         0.02  # noise added to normalised observations in training [standard deviations]
     )
@@ -55,6 +62,15 @@ class ChunkConfig(PreTrainedConfig):
         for name in ("n_obs_steps", "n_layers", "hidden_dim", "image_size", "image_dim"):
             if getattr(self, name) < 1:
                 raise UsageError(f"--policy.{name}={getattr(self, name)}: it must be at least 1")
+        check_choice("vision_backbone", self.vision_backbone, BACKBONES)
+        if self.pretrained_backbone_weights and self.vision_backbone == "conv":
+            raise UsageError(
+                "--policy.pretrained_backbone_weights needs --policy.vision_backbone=resnet18 or resnet34"
+            )
+        if self.freeze_vision_encoder and not self.pretrained_backbone_weights:
+            raise UsageError("--policy.freeze_vision_encoder needs --policy.pretrained_backbone_weights")
+        if not 0 < self.crop_ratio <= 1:
+            raise UsageError(f"--policy.crop_ratio={self.crop_ratio}: it must be above 0 and at most 1")
         most = self.horizon - self.n_obs_steps + 1
         if not 1 <= self.n_action_steps <= most:
             limit = "--policy.horizon"
@@ -103,6 +119,8 @@ class ChunkConfig(PreTrainedConfig):
             )
         if not self.output_features:
             raise ValueError(f"'{self.type}' needs the feature '{ACTION}', and the data has none")
+        for key in self.pictures:
+            check_size(self, key, self.input_features[key].shape[1:])
 
     @property
     def observation_delta_indices(self) -> list[int] | None:
@@ -142,6 +160,19 @@ class ChunkConfig(PreTrainedConfig):
     def action_dim(self) -> int:
         """Length of one action."""
         return sum(_length(feature) for feature in (self.output_features or {}).values())
+
+
+def check_size(config: ChunkConfig, camera: str, size: tuple[int, ...]) -> None:
+    """Raise `ValueError` where so little is left of a picture of (height, width) that no place in it can be told."""
+    height, width = (config.image_size,) * 2 if max(size) > config.image_size else size
+    seen = [round(config.crop_ratio * length) for length in (width, height)]
+    least = 17 if config.vision_backbone == "conv" else 33  # they halve it four and five times
+    if min(seen) < least:
+        raise ValueError(
+            f"'{camera}' has {size[1]}x{size[0]} px, of which the network sees {seen[0]}x{seen[1]}: with "
+            f"--policy.vision_backbone={config.vision_backbone} it needs {least} px each way; give a larger "
+            "--policy.image_size or --policy.crop_ratio, or pictures"
+        )
 
 
 def check_choice(flag: str, value: str | None, choices: tuple[str, ...]) -> None:

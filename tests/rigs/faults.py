@@ -45,6 +45,11 @@ class Fault:
     can_hold: bool = True
 
     @property
+    def by_device(self) -> bool:
+        """Whether a device fails by itself, when it is told to."""
+        return self.sign is None and not self.disk_full
+
+    @property
     def kills_control(self) -> bool:
         """Whether nobody is left who could hold the arm."""
         return self.sign is signal.SIGKILL and self.target == "control"
@@ -94,15 +99,14 @@ class Outcome:
 
 def flags_of(fault: Fault) -> dict[str, Any]:
     """Return the flags of a session in which the fault can strike."""
-    # demodeck flies one tick between takes even where the reset time is 0, hence the ticks to spare.
-    device = dict.fromkeys(("robot.fault_at", "teleop.fault_at"), SAVED * (TAKE_TICKS + 1) + 20)
+    # To spare, should whoever strikes come late.
+    n_more = 1 if fault.stage == "save" else 2 if fault.by_device else 6
     return {
         "dataset.fps": FPS,
         "dataset.episode_time_s": TAKE_TICKS / FPS,
         "dataset.reset_time_s": 1 if fault.stage == "between" else 0,
-        "dataset.num_episodes": SAVED + (1 if fault.stage == "save" else 2),
+        "dataset.num_episodes": SAVED + n_more,
         "robot.n_cameras": 1,
-        **device,
         **fault.flags,
     }
 
@@ -118,15 +122,15 @@ def inflict(
         subprocess.TimeoutExpired: If the session does not end.
     """
     take = Take(recorder, folder, flags_of(fault) | (flags or {}))
+    if fault.by_device:
+        take.flags |= dict.fromkeys(("robot.fault_on", "teleop.fault_on"), folder / "now")
     env = environment(folder.parent / "home")  # shared: a recorder may keep what it measured of the machine
     struck_s = None
     with running(take.command(), folder, env) as process, Witness(folder / "witness") as witness:
-        if fault.sign is not None or fault.disk_full:
-            wait_until(
-                lambda: process.poll() is not None or _now(fault.stage, take), "the moment of the fault"
-            )
-            if process.poll() is None:
-                struck_s = _strike(fault, recorder, process)
+        moment = _Moment(fault.stage, take)
+        wait_until(lambda: process.poll() is not None or moment.has_come(), "the moment of the fault")
+        if process.poll() is None:
+            struck_s = _strike(fault, take, process)
         exit_code = process.wait(timeout=120)
         wait_until(lambda: group_is_gone(process.pid), "every process of the session has ended", 60)
     outcome = Outcome(exit_code, (folder / "stderr").read_text())
@@ -138,25 +142,42 @@ def inflict(
     return outcome
 
 
-def _now(stage: str, take: Take) -> bool:
-    ticks = count_ticks(take.log)
-    if stage == "between":
-        return ticks >= SAVED * 2 * TAKE_TICKS + TAKE_TICKS + 10
-    if stage == "save":
-        if ticks < (SAVED + 1) * TAKE_TICKS:
+class _Moment:
+    """Looks for the moment at which a fault is to strike: `SAVED` takes are over, and the next has begun or is."""
+
+    def __init__(self, stage: str, take: Take) -> None:
+        self._stage, self._take = stage, take
+        self._n_takes = SAVED + (stage != "flight")  # that are over by then
+        self._ticks_before: int | None = None  # of them
+
+    def has_come(self) -> bool:
+        ticks = count_ticks(self._take.log)
+        if self._ticks_before is None:
+            if self._over(ticks):
+                self._ticks_before = ticks
             return False
-        last = [entry["t"] for entry in take.entries() if entry["what"] == "observe"][-1]
-        return time.perf_counter() - last > _QUIET_S
-    return ticks >= SAVED * (TAKE_TICKS + 1) + 20
+        if self._stage == "save":
+            last = [entry["t"] for entry in self._take.entries() if entry["what"] == "observe"][-1]
+            return self._take.recorder == "demodeck" or time.perf_counter() - last > _QUIET_S
+        return ticks >= self._ticks_before + (20 if self._stage == "flight" else 10)
+
+    def _over(self, ticks: int) -> bool:
+        """Return whether the takes before the fault's are over."""
+        if self._take.recorder == "demodeck":  # which flies on between takes, for as long as it likes
+            return (self._take.folder / "stderr").read_text().count(" ticks, late by ") >= self._n_takes
+        between = TAKE_TICKS if self._stage == "between" else 0
+        return ticks >= self._n_takes * TAKE_TICKS + SAVED * between
 
 
-def _strike(fault: Fault, recorder: str, process: subprocess.Popen[str]) -> float:
+def _strike(fault: Fault, take: Take, process: subprocess.Popen[str]) -> float:
     """Strike, and return the moment, `time.perf_counter()` [s]."""
     pid = process.pid
-    if recorder == "demodeck":
+    if take.recorder == "demodeck":
         pid = children(process)["recorder" if fault.disk_full else fault.target]
     moment = time.perf_counter()
-    if fault.disk_full:
+    if fault.by_device:
+        (take.folder / "now").touch()
+    elif fault.disk_full:
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (_SMALL_FILE, _SMALL_FILE))
     elif fault.sign is signal.SIGINT:
         os.killpg(process.pid, fault.sign)  # as Ctrl-C in a terminal does
@@ -173,10 +194,8 @@ def _judge(outcome: Outcome, take: Take, struck_s: float | None, reader: Reader)
     if not acts:
         last = outcome.err.strip().splitlines()[-1:]
         raise RuntimeError(f"no flight: exit code {outcome.exit_code}, {last}")
-    if struck_s is None:
-        faults = [entry["t"] for entry in entries if entry["what"] == "fault"]
-        at = take.flags["robot.fault_at"]
-        struck_s = faults[0] if faults else ticks[at]["t"] if at in ticks else acts[-1]["t"]
+    failed_s = [entry["t"] for entry in entries if entry["what"] == "fault"]
+    struck_s = failed_s[0] if failed_s else acts[-1]["t"] if struck_s is None else struck_s
     outcome.acted_on = any(entry["t"] > struck_s + 0.5 / FPS for entry in acts)
     let_go = [i for i, entry in enumerate(entries) if entry["what"] == "disconnect"]
     outcome.disconnected = bool(let_go) and all(e["what"] != "act" for e in entries[let_go[-1] :])

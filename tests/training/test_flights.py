@@ -14,8 +14,8 @@ from training.flights import in_order
 
 
 def land_after_the_next(folder, seed):
-    """Seed 0 lands only when seed 1 has."""
-    wait_until(lambda: seed != 0 or (folder / "1").exists(), "seed 1 has landed")
+    """Seed 0 lands only when seed 1 has, and everyone knows."""
+    wait_until(lambda: seed != 0 or (folder / "known").exists(), "seed 1 has landed")
     (folder / str(seed)).touch()
     return {"seed": seed, "success": seed % 2 == 0}
 
@@ -26,9 +26,13 @@ def die(seed):
 
 def test_flights_come_in_the_order_of_the_seeds_not_of_landing(tmp_path):
     landed = []
-    flown = in_order(
-        partial(land_after_the_next, tmp_path), [0, 1, 7, 3], 2, lambda done: landed.append(set(done))
-    )
+
+    def note(done):
+        landed.append(set(done))
+        if 1 in done:
+            (tmp_path / "known").touch()
+
+    flown = in_order(partial(land_after_the_next, tmp_path), [0, 1, 7, 3], 2, note)
     assert [flight["seed"] for flight in flown] == [0, 1, 7, 3]
     assert 0 not in landed[0]
     assert landed[-1] == {0, 1, 3, 7}

@@ -40,6 +40,7 @@ class RigArmConfig(RobotConfig):
     camera_fps: float = 30
     fault: str = ""
     fault_at: int = 0  # tick, counted from 0, at which the fault begins
+    fault_on: Path | None = None  # a file with which it begins; instead of fault_at
     lag_s: float = 0.3  # how old the pictures of a camera that lags are [s]
     log: Path | None = None
 
@@ -136,6 +137,8 @@ class RigArm(Robot):
             raise ConnectionError("torque could not be switched off: no status packet")
 
     def _due(self) -> bool:
+        if self.config.fault_on is not None:
+            return self.config.fault_on.exists()
         return self._tick >= self.config.fault_at
 
     def _fail(self, fault: str, error: Exception, once: bool = False) -> None:

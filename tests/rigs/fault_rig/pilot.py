@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from lerobot.teleoperators import Teleoperator, TeleoperatorConfig
@@ -13,6 +14,7 @@ FAULTS = ("", "unplugged", "raises")  # for good with ConnectionError; once with
 
 
 _last = -1  # last action of a pilot that a session has made anew
+_raised = False  # whether one has
 
 
 @TeleoperatorConfig.register_subclass("rig_pilot")
@@ -21,7 +23,7 @@ class RigPilotConfig(TeleoperatorConfig):
     """When the pilot fails."""
 
     fault: str = ""
-    fault_at: int = 0  # action, counted from 0, at which the fault begins
+    fault_on: Path | None = None  # a file with which the fault begins; without one, at once
 
     def __post_init__(self) -> None:
         if self.fault not in FAULTS:
@@ -63,19 +65,22 @@ class RigPilot(Teleoperator):
         """Nothing to configure."""
 
     def connect(self, calibrate: bool = True) -> None:
-        if self.config.fault == "unplugged" and self._tick >= self.config.fault_at:
+        if self.config.fault == "unplugged" and self._due():
             raise ConnectionError("no such port")
         self._connected = True
 
     def get_action(self) -> dict[str, Any]:
-        global _last
+        global _last, _raised
         _last = self._tick = self._tick + 1
-        fault, due = self.config.fault, self._tick - self.config.fault_at
-        if fault == "unplugged" and due >= 0:
+        if self.config.fault == "unplugged" and self._due():
             raise ConnectionError("the leader does not answer: no status packet")
-        if fault == "raises" and due == 0:
+        if self.config.fault == "raises" and self._due() and not _raised:
+            _raised = True
             raise RuntimeError("the leader's joint 3 is not a number")
         return {name: value + LEAD_DEG for name, value in positions(self._tick).items()}
+
+    def _due(self) -> bool:
+        return self.config.fault_on is None or self.config.fault_on.exists()
 
     def send_feedback(self, feedback: dict[str, Any]) -> None:
         """Nothing to feel."""

@@ -34,6 +34,10 @@ class PolicyFlags:
     n_action_steps: int | None = None
     # Settings of the policy given anew, such as '{sampler: ddim, num_inference_steps: 2}'
     settings: dict[str, Any] = field(default_factory=dict)
+    # When the network thinks: sync (the robot waits) or rtc (beside the flight of the chunk before)
+    inference: str = "sync"
+    # With rtc: ticks from looking to flying what was predicted; in lock-step none unless given
+    inference_delay: int | None = None
     # Packages that register policies beyond lerobot's own
     packages: list[str] = field(default_factory=lambda: ["training.policies"])
 
@@ -199,6 +203,8 @@ def _policy_of(pilot_config: Any, pilot: Any) -> dict[str, Any] | None:
     if pilot_config.type != "policy":
         return None
     described = {"path": pilot_config.path, "commit": pilot.commit, "type": pilot.settings.get("type")}
+    if pilot_config.inference != "sync":
+        described |= {"inference": pilot_config.inference, "inference_delay": pilot_config.inference_delay}
     return described | ({"settings": pilot_config.settings} if pilot_config.settings else {})
 
 

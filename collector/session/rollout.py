@@ -20,6 +20,8 @@ are recorded, success and all, as by 'demodeck record'; without it they are not,
   --strategy=interactive    a person takes over when the policy errs, and hands back (o in a terminal, a on a pad):
                             --teleop.type=so101_leader (pad, keys, ...). Train on it with
                             --dataset.intervention_weight=W and --dataset.policy_weight=0
+  --inference.type=rtc      the network thinks beside the flight of the chunk before (real-time chunking), should it
+                            take longer than a tick (--inference.delay=TICKS; default: as long as it takes)
   --takeover_after_s=S      a program given as --teleop.type (scripted) takes over by itself so late in a flight
 
 lerobot-rollout's --strategy.type=base, episodic and dagger mean autonomous, autonomous and interactive."""
@@ -32,13 +34,14 @@ _STRATEGIES = {
     "dagger": True,
 }
 _REFUSED = {
-    "--inference.type=rtc": "real-time chunking is not offered: leave it out",
     "--strategy.type=sentry": "give --dataset.repo_id and --dataset.num_episodes instead",
     "--strategy.type=highlight": "record all flights, and keep some with 'demodeck edit keep'",
 }
 # Of lerobot-rollout, and true here anyway; a duration of 0 is none.
 _SILENT = ("--inference.type=sync", "--strategy.record_autonomous=true", "--duration=0")
 _NAMES = {
+    "--inference.type": "--teleop.inference",
+    "--inference.delay": "--teleop.inference_delay",
     "--task": "--teleop.task",
     "--duration": "--teleop_time_s",
     "--device": "--teleop.device",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import inspect
 import json
 import sys
 from dataclasses import dataclass, field, fields
@@ -18,11 +19,16 @@ import numpy as np
 from lerobot.teleoperators.config import TeleoperatorConfig
 
 from collector.errors import DataError, DeviceError, HubError, MismatchError, UsageError
+from collector.teleoperators.chunk_stream import ChunkStream
 from collector.teleoperators.software import SoftwarePilot, shown_nothing
 
 STATE, ENVIRONMENT_STATE, ACTION = "observation.state", "observation.environment_state", "action"
 # lerobot's prefix of camera columns, and the older one of datasets with a single camera (observation.image).
 IMAGE_PREFIXES = ("observation.images.", "observation.")
+INFERENCES = ("sync", "rtc")
+
+
+_USUAL_FPS = 30
 
 
 @TeleoperatorConfig.register_subclass("policy")
@@ -44,6 +50,19 @@ class PolicyConfig(TeleoperatorConfig):
     settings: dict[str, Any] = field(default_factory=dict)
     # What to do, in words, where it was trained on several tasks; default: what the robot says
     task: str = ""
+    # When the network thinks: sync (the robot waits) or rtc (beside the flight of the chunk before)
+    inference: str = "sync"
+    # With rtc: ticks from looking to flying what was predicted; default: as long as it takes here
+    inference_delay: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.inference not in INFERENCES:
+            raise UsageError(f"--teleop.inference={self.inference}: choose one of {', '.join(INFERENCES)}")
+        if self.inference_delay is not None and (self.inference != "rtc" or self.inference_delay < 0):
+            raise UsageError(
+                f"--teleop.inference_delay={self.inference_delay}: it is a number of ticks from 0, with "
+                "--teleop.inference=rtc"
+            )
 
 
 class Policy(SoftwarePilot):
@@ -67,6 +86,8 @@ class Policy(SoftwarePilot):
         self._robots_actions: list[str] = []
         self._policy: Any = None
         self._observation: dict[str, Any] = {}
+        self._dt_s, self._in_real_time = 1.0 / (self.fps or _USUAL_FPS), True
+        self._stream: ChunkStream | None = None
 
     @functools.cached_property
     def inputs(self) -> dict[str, int]:
@@ -112,6 +133,7 @@ class Policy(SoftwarePilot):
         """Take the robot that is to be flown. Raises as `check_robot`."""
         self.check_robot(robot)
         self._robots_actions = list(robot.action_features)
+        self._in_real_time = getattr(robot, "realtime", True)
 
     def check_robot(self, robot: Any) -> None:
         """Compare what the policy sees and does with what a robot shows and takes.
@@ -215,11 +237,34 @@ class Policy(SoftwarePilot):
                 f"policy '{self.config.path}' cannot be loaded ({type(root).__name__}: {reason}): "
                 "check the checkpoint and the settings given for it"
             ) from error
+        if self.config.inference == "rtc":
+            self._check_asynchronous(policy)
+        parameters = inspect.signature(policy.predict_action_chunk).parameters.values()
+        self._can_be_told = any(
+            one.name == "prev_chunk_left_over" or one.kind is one.VAR_KEYWORD for one in parameters
+        )
         self._torch, self._device, self._policy = torch, device, policy.eval()
         self.reset(0)
 
+    def _check_asynchronous(self, policy: Any) -> None:
+        """Raise `UsageError` where a policy cannot be asked for a chunk apart from flying the one before."""
+        config = policy.config
+        if getattr(config, "n_obs_steps", 1) > 1 and not hasattr(policy, "remember"):
+            wrong = "it keeps what it saw where its actions are queued"
+        elif getattr(config, "temporal_ensemble_coeff", None) is not None:
+            wrong = "it averages the chunks of every tick"
+        elif not getattr(config, "n_action_steps", None):
+            wrong = "it predicts no chunks"
+        else:
+            return
+        raise UsageError(
+            f"--teleop.inference=rtc: a policy of type '{policy.name}' cannot think beside the flight, for {wrong}: "
+            "leave it out"
+        )
+
     def disconnect(self) -> None:
         """Free the network."""
+        self._end_stream()
         self._policy = None
 
     def reset(self, seed: int) -> None:
@@ -230,6 +275,8 @@ class Policy(SoftwarePilot):
         """
         if self._policy is None:
             raise DeviceError("the pilot 'policy' is not connected: call connect() first")
+        if self._stream is not None:
+            self._stream.reset()  # before the generator is seeded, from which it may draw
         # Policies of lerobot draw from torch's global generator, so that is the one to seed.
         self._torch.manual_seed(seed)
         self._policy.reset()
@@ -238,7 +285,10 @@ class Policy(SoftwarePilot):
         self._observation = {}
 
     def set_control_period(self, dt_s: float) -> None:
-        """Take note of nothing: a policy flies at the rate that it was trained at."""
+        """Take note of how long a tick is, for what is predicted beside the flight."""
+        if dt_s != self._dt_s:
+            self._end_stream()
+        self._dt_s = dt_s
 
     def observe(self, observation: dict[str, Any]) -> None:
         """Take the robot's observation of this tick.
@@ -299,9 +349,38 @@ class Policy(SoftwarePilot):
         if not self._observation:
             raise shown_nothing(self.name)
         with self._torch.inference_mode():
-            action = self._policy.select_action(self._before(dict(self._observation)))
+            batch = self._before(dict(self._observation))
+            action = (
+                self._streamed(batch) if self.config.inference == "rtc" else self._policy.select_action(batch)
+            )
             values = self._after(action).squeeze(0).tolist()
         return dict(zip(self.action_features, values, strict=True))
+
+    def _streamed(self, batch: dict[str, Any]) -> Any:
+        """Return the action of this tick, of a chunk that was predicted beside the flight, (1, dim)."""
+        if self._stream is None:
+            self._stream = ChunkStream(
+                self._predict,
+                self._policy.config.n_action_steps,
+                self._dt_s,
+                self.config.inference_delay,
+                self._in_real_time,
+            )
+        if hasattr(self._policy, "remember"):
+            batch = self._policy.remember(batch)
+        return self._stream.next_action(batch)
+
+    def _predict(self, batch: dict[str, Any], left_over: Any, delay: int) -> Any:
+        told = {}
+        if delay and self._can_be_told:  # of the actions that are flown meanwhile, under lerobot's names
+            told = {"prev_chunk_left_over": left_over, "inference_delay": delay}
+        with self._torch.inference_mode():
+            return self._policy.predict_action_chunk(batch, **told)
+
+    def _end_stream(self) -> None:
+        if self._stream is not None:
+            self._stream.close()
+        self._stream = None
 
 
 def _camera_of(column: str) -> str:

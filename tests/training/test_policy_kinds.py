@@ -10,8 +10,10 @@ from lerobot.configs import PreTrainedConfig
 from lerobot.configs.parser import load_plugin
 from lerobot.policies.factory import get_policy_class
 from policies_of_three_joints import ACTION, CAMERA, SCENE, STATE, small, some_batch
+from torch import nn
 
 from collector.errors import UsageError
+from training.policies.denoisers import NETWORKS
 
 KINDS = [
     ("bc", {}),
@@ -179,3 +181,41 @@ def test_a_checkpoint_from_before_these_settings_loads(kind, tmp_path):
     }
     batch, noise = some_batch(n=2), torch.randn(2, 4, 3)
     assert torch.equal(loaded.predict_action_chunk(batch, noise), policy.predict_action_chunk(batch, noise))
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("rtc_max_delay", [0, 1, 3])
+def test_a_chunk_goes_on_from_what_is_flown_meanwhile(network, rtc_max_delay):
+    policy = small("action_diffusion", network=network, n_obs_steps=2, horizon=5, rtc_max_delay=rtc_max_delay)
+    batch, noise = some_batch(n=2), torch.randn(2, 5, 3)
+    free = policy.predict_action_chunk(batch, noise)
+    left_over = torch.randn(2, 4, 3)
+    told = {"prev_chunk_left_over": left_over, "inference_delay": 2}
+    chunk = policy.predict_action_chunk(batch, noise, **told)
+    assert chunk.shape == free.shape == (2, 4, 3)
+    assert torch.equal(chunk[:, :2], left_over[:, :2])
+    assert not torch.equal(chunk[:, 2:], free[:, 2:]), "the rest knows of it"
+    other = {**told, "prev_chunk_left_over": torch.cat([left_over[:, :2], torch.zeros(2, 2, 3)], dim=1)}
+    assert torch.equal(policy.predict_action_chunk(batch, noise, **other), chunk), (
+        "later ones may still change"
+    )
+    assert torch.equal(policy.predict_action_chunk(batch, noise, left_over, 0), free)
+
+
+def test_what_is_known_is_no_matter_of_the_loss():
+    policy = small("action_diffusion", horizon=4, rtc_max_delay=3)
+    policy.net = nn.Module()  # predicts nothing
+    policy.net.forward = lambda observation, noisy, phase: torch.zeros_like(noisy)
+    batch = some_batch(n=400)
+    losses, _ = policy.forward(batch, reduction="none")
+    squares = (batch[ACTION] ** 2).mean(-1)
+    means = torch.stack([squares[:, n:].mean(-1) for n in range(4)])
+    nearest = (losses - means).abs()
+    assert nearest.min(0).values.max() < 1e-5
+    counts = nearest.argmin(0).bincount(minlength=4)
+    assert counts.min() > 60, "each number of known actions alike"
+
+
+def test_no_more_can_be_known_than_is_predicted():
+    with pytest.raises(UsageError, match=r"rtc_max_delay=4: it must be between 0 and 3"):
+        small("action_diffusion", horizon=4, rtc_max_delay=4)

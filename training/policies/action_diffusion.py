@@ -50,6 +50,8 @@ class ActionDiffusionConfig(ChunkConfig):
     sampler: str | None = None
     num_inference_steps: int = 5  # noise levels that ddim and euler visit; ddpm and literal visit all T
     clip_sample_range: float = 5.0  # limit of the clean estimate while sampling [standard deviations]
+    # Most actions that may be flown while the next chunk is predicted, which training tells the network; 0: none
+    rtc_max_delay: int = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -65,6 +67,12 @@ class ActionDiffusionConfig(ChunkConfig):
             raise UsageError(
                 f"--policy.num_inference_steps={self.num_inference_steps}: "
                 f"it must be between 1 and --policy.num_train_timesteps ({self.num_train_timesteps})"
+            )
+        most = self.horizon - self.n_obs_steps
+        if not 0 <= self.rtc_max_delay <= most:
+            raise UsageError(
+                f"--policy.rtc_max_delay={self.rtc_max_delay}: it must be between 0 and {most}, so that an action is "
+                "left to predict (--policy.horizon - --policy.n_obs_steps)"
             )
         if self.sampler == "euler" and self.noise_schedule != "flow":
             raise UsageError(
@@ -91,7 +99,7 @@ class ActionDiffusionPolicy(ChunkPolicy):
         self.net = make_denoiser(
             config.network,
             config.observation_dim,
-            2 * N_FREQUENCIES,
+            2 * N_FREQUENCIES + (config.horizon if config.rtc_max_delay else 0),
             config.horizon,
             config.action_dim,
             config.hidden_dim,
@@ -101,35 +109,57 @@ class ActionDiffusionPolicy(ChunkPolicy):
         # Not learned, so not in the checkpoint.
         self.register_buffer("frequencies", torch.linspace(0, 6, N_FREQUENCIES).exp(), persistent=False)
 
-    def denoise(self, observation: Tensor, noisy: Tensor, k: Tensor) -> Tensor:
+    def denoise(self, observation: Tensor, noisy: Tensor, k: Tensor, known: Tensor | None = None) -> Tensor:
         """Return what the network predicts, f_theta(s, x_k, k).
 
         Args:
             observation: Normalised observations, (batch, observation_dim).
             noisy: x_k, (batch, horizon, action_dim).
             k: Noise levels, 1..T, int64, (batch,).
+            known: Which actions of x_k are clean, bool, (batch, horizon); None: none. With `rtc_max_delay` only.
 
         Returns:
             float32, (batch, horizon, action_dim).
         """
         phase = k[:, None] / self.config.num_train_timesteps * self.frequencies
-        return self.net(observation, noisy, torch.cat([phase.sin(), phase.cos()], dim=-1))
+        told = [phase.sin(), phase.cos()]
+        if self.config.rtc_max_delay:
+            none = noisy.new_zeros(noisy.shape[:2])
+            told.append(none if known is None else known.to(noisy.dtype))
+        return self.net(observation, noisy, torch.cat(told, dim=-1))
 
     def loss(self, observation: Tensor, actions: Tensor, real: Tensor | None) -> Tensor:
         k = 1 + torch.randint(self.config.num_train_timesteps, (len(actions),), device=actions.device)
         eps = torch.randn_like(actions)
-        output = self.denoise(observation, self.path.mix(actions, eps, k), k)
+        noisy, known = self.path.mix(actions, eps, k), None
+        if self.config.rtc_max_delay:
+            n_known = torch.randint(self.config.rtc_max_delay + 1, (len(actions),), device=actions.device)
+            known = self._from_now_on(n_known)
+            noisy = torch.where(known.unsqueeze(-1), actions, noisy)
+            predicted = (~known).unsqueeze(-1).to(actions.dtype)
+            real = predicted if real is None else predicted * real
+        output = self.denoise(observation, noisy, k, known)
         return mean_error((output - self.path.target(self.config.prediction_type, actions, eps)) ** 2, real)
 
-    def sample(self, observation: Tensor, noise: Tensor | None = None) -> Tensor:
+    def _from_now_on(self, n: Tensor) -> Tensor:
+        """Return which places of a chunk are the first n from the present on, bool, (batch, horizon)."""
+        present = self.config.n_obs_steps - 1
+        places = torch.arange(self.config.horizon, device=n.device)
+        return (places >= present) & (places < present + n[:, None])
+
+    def sample(
+        self, observation: Tensor, noise: Tensor | None = None, prefix: Tensor | None = None
+    ) -> Tensor:
         config = self.config
         shape = (len(observation), config.horizon, config.action_dim)
         chunk = torch.randn(shape, device=observation.device) if noise is None else noise
         few = config.sampler in ("ddim", "euler")
         levels = self.path.levels(config.num_inference_steps if few else config.num_train_timesteps)
+        flown = _Flown(self, prefix, chunk)
         for now, then in pairwise(levels):
             k = torch.full((len(chunk),), now, device=chunk.device)
-            output = self.denoise(observation, chunk, k)
+            chunk = flown.put_into(chunk, now)
+            output = self.denoise(observation, chunk, k, flown.known)
             clean = self.path.clean(config.prediction_type, output, chunk, now)
             clean = clean.clamp(-config.clip_sample_range, config.clip_sample_range)
             if config.sampler == "literal":
@@ -138,6 +168,38 @@ class ActionDiffusionPolicy(ChunkPolicy):
                 chunk = self.path.drawn_back(clean, chunk, now, then)
             else:
                 chunk = self.path.back(clean, chunk, now, then)
+        return flown.put_into(chunk, 0)
+
+
+class _Flown:
+    """Actions that will have been flown before a chunk is there, which the rest of it has to go on from.
+
+    Real-time chunking. A policy trained for it (`rtc_max_delay`) is shown so many of them clean, and told so (Black et
+    al. 2025, arXiv 2512.05964); to others, and beyond, they are shown with the noise of each level, as in inpainting
+    (Lugmayr et al. 2022, arXiv 2201.09865, eq. 8, without its resampling).
+    """
+
+    def __init__(self, policy: ActionDiffusionPolicy, prefix: Tensor | None, noise: Tensor) -> None:
+        """Args: the policy, the actions from the present on (batch, n, action_dim) or None, and x_T."""
+        self._path, self._prefix, self.known = policy.path, prefix, None
+        if prefix is None:
+            return
+        first, self._n_clean = policy.config.n_obs_steps - 1, policy.config.rtc_max_delay
+        self._prefix = prefix[:, : noise.shape[1] - first]
+        self._places = slice(first, first + self._prefix.shape[1])
+        self._eps = noise[:, self._places]
+        if self._n_clean:
+            n = min(self._n_clean, self._prefix.shape[1])
+            self.known = policy._from_now_on(torch.full((len(noise),), n, device=noise.device))
+
+    def put_into(self, chunk: Tensor, level: int) -> Tensor:
+        """Return a chunk at a noise level with these actions in their places."""
+        if self._prefix is None:
+            return chunk
+        shown = self._path.signal[level] * self._prefix + self._path.noise[level] * self._eps
+        shown[:, : self._n_clean] = self._prefix[:, : self._n_clean]
+        chunk = chunk.clone()
+        chunk[:, self._places] = shown
         return chunk
 
 

@@ -76,7 +76,9 @@ class BcPolicy(ChunkPolicy):
         # By entry, so that chunks of any length take the same learning rate.
         return -(log_weight + log_density).logsumexp(1) / (weight.sum((1, 2)) * actions.shape[-1])
 
-    def sample(self, observation: Tensor, noise: Tensor | None = None) -> Tensor:
+    def sample(
+        self, observation: Tensor, noise: Tensor | None = None, prefix: Tensor | None = None
+    ) -> Tensor:
         if self.config.head == "mse":
             return self.net(observation).unflatten(-1, (self.config.horizon, self.config.action_dim))
         log_weight, mean, _ = self.mixture(observation)

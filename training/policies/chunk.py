@@ -73,8 +73,16 @@ class ChunkPolicy(PreTrainedPolicy):
         """
         raise NotImplementedError
 
-    def sample(self, observation: Tensor, noise: Tensor | None = None) -> Tensor:
-        """Return one normalised action chunk for each observation, float32, (batch, horizon, action_dim)."""
+    def sample(
+        self, observation: Tensor, noise: Tensor | None = None, prefix: Tensor | None = None
+    ) -> Tensor:
+        """Return one normalised action chunk for each observation, float32, (batch, horizon, action_dim).
+
+        Args:
+            observation: As in `loss`.
+            noise: As in `predict_action_chunk`.
+            prefix: Actions from the present on that are flown whatever is predicted, (batch, n, action_dim).
+        """
         raise NotImplementedError
 
     @classmethod
@@ -111,15 +119,28 @@ class ChunkPolicy(PreTrainedPolicy):
         return (per_sample if reduction == "none" else per_sample.mean()), None
 
     @torch.no_grad()
-    def predict_action_chunk(self, batch: dict[str, Tensor], noise: Tensor | None = None, **_: Any) -> Tensor:
+    def predict_action_chunk(
+        self,
+        batch: dict[str, Tensor],
+        noise: Tensor | None = None,
+        prev_chunk_left_over: Tensor | None = None,
+        inference_delay: int | None = None,
+        **_: Any,
+    ) -> Tensor:
         """Predict normalised actions from the present on, float32, (batch, horizon - n_obs_steps + 1, action_dim).
 
         Args:
             batch: As `observe` takes it.
             noise: Where the policy samples: what to start from, (batch, horizon, action_dim).
+            prev_chunk_left_over: What is left of the chunk that is being flown, normalised, from the present on,
+                (batch, n, action_dim); as lerobot's real-time chunking names it.
+            inference_delay: How many of those are flown before this prediction is there.
         """
         self.eval()
-        return self.sample(self.observe(batch), noise)[:, self.config.n_obs_steps - 1 :]
+        prefix = None
+        if prev_chunk_left_over is not None and inference_delay:
+            prefix = prev_chunk_left_over[:, :inference_delay]
+        return self.sample(self.observe(batch), noise, prefix)[:, self.config.n_obs_steps - 1 :]
 
     @torch.no_grad()
     def select_action(self, batch: dict[str, Tensor], noise: Tensor | None = None, **_: Any) -> Tensor:
@@ -129,15 +150,16 @@ class ChunkPolicy(PreTrainedPolicy):
             batch: The present observation, (batch, ...) each; those before are remembered since `reset`.
             noise: As in `predict_action_chunk`.
         """
-        if self.config.n_obs_steps > 1:
-            batch = self._with_history(batch)
+        batch = self.remember(batch)
         if not self._queue:
             chunk = self.predict_action_chunk(batch, noise)[:, : self.config.n_action_steps]
             self._queue.extend(chunk.transpose(0, 1))
         return self._queue.popleft()
 
-    def _with_history(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """Remember an observation, and return it with those before it, (batch, n_obs_steps, ...)."""
+    def remember(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Remember an observation, and return it with those before it, (batch, n_obs_steps, ...) each."""
+        if self.config.n_obs_steps == 1:
+            return batch
         self._history.append({key: batch[key] for key in self.config.input_features})
         # Before an episode's start its first observation stands in, as in training.
         missing = self.config.n_obs_steps - len(self._history)
@@ -200,4 +222,4 @@ def mean_error(error: Tensor, real: Tensor | None) -> Tensor:
     """
     if real is None:
         return error.mean((1, 2))
-    return (error * real).sum((1, 2)) / (real.sum((1, 2)) * error.shape[-1])
+    return (error * real).sum((1, 2)) / (real.sum((1, 2)).clamp(min=1) * error.shape[-1])

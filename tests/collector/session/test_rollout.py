@@ -29,11 +29,14 @@ def test_a_rollout_is_a_session_that_the_policy_flies(policy):
         "--robot.type=so101_follower",
         "--duration=8",
         "--task=pick it",
+        "--inference.type=rtc",
+        "--inference.delay=3",
     ]
     assert session_flags(given) == (
         [
             "--teleop.type=policy", f"--teleop.path={policy}", "--teleop.device=cpu", "--robot.type=so101_follower",
-            "--teleop_time_s=8", "--teleop.task=pick it", "--fps=20",
+            "--teleop_time_s=8", "--teleop.task=pick it", "--teleop.inference=rtc",
+            "--teleop.inference_delay=3", "--fps=20",
         ],
         False,
     )  # fmt: skip
@@ -62,7 +65,6 @@ def test_in_an_interactive_one_the_persons_teleoperator_takes_over(policy, strat
         (["--policy.path={policy}", "--strategy=interactive", "--dataset.repo_id=a/b"], "add --teleop.type"),
         (["--policy.path={policy}", "--strategy=interactive", "--teleop.type=pad"], "add --dataset.repo_id"),
         (["--policy.path={policy}", "--teleop.type=pad"], "--strategy=interactive only"),
-        (["--policy.path={policy}", "--inference.type=rtc"], "leave it out"),
         (["--policy.path={policy}", "--strategy.type=sentry"], "--dataset.num_episodes"),
         (["--policy.path={policy}", "--dataset.repo_id=a/b", "--duration=3"], "--dataset.episode_time_s"),
     ],

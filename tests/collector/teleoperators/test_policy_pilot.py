@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from types import SimpleNamespace
 
 import numpy as np
@@ -93,6 +94,78 @@ def fresh_action(folder, value):
     return pilot.get_action()
 
 
+@pytest.mark.parametrize("n_obs_steps", [1, 2])
+def test_what_is_predicted_without_delay_beside_the_flight_is_what_the_robot_would_wait_for(
+    tmp_path, n_obs_steps
+):
+    save_policy(tmp_path, "action_diffusion", n_obs_steps=n_obs_steps)
+    flights = []
+    for inference in ("sync", "rtc"):
+        pilot = connected(tmp_path, inference=inference)
+        pilot.fit_to(robot_with(JOINTS, JOINTS, ["x", "y"], realtime=False))
+        pilot.set_control_period(0.05)
+        for seed in (3, 4):
+            pilot.reset(seed)
+            for tick in range(7):
+                pilot.observe(observation(a=tick, b=-tick))
+                flights.append(pilot.get_action())
+        pilot.disconnect()
+    assert flights[:14] == flights[14:]
+    assert flights[:7] != flights[7:14]
+
+
+def test_it_is_told_what_is_flown_meanwhile(tmp_path):
+    save_policy(tmp_path, "action_diffusion", horizon=8)
+    pilot = connected(tmp_path, inference="rtc", inference_delay=3)
+    pilot.fit_to(robot_with(JOINTS, JOINTS, ["x", "y"], realtime=False))
+    pilot.reset(3)
+    told, predict = [], pilot._policy.predict_action_chunk
+
+    def note(batch, **more):
+        told.append(more.get("inference_delay"))
+        return predict(batch, **more)
+
+    pilot._policy.predict_action_chunk = note
+    for tick in range(10):
+        pilot.observe(observation(a=tick))
+        pilot.get_action()
+    assert told == [None, 3, 3, 3]
+    pilot.disconnect()
+
+
+def test_in_real_time_it_flies_while_it_thinks(tmp_path):
+    save_policy(tmp_path, "action_diffusion", horizon=8)
+    pilot = connected(tmp_path, inference="rtc")
+    pilot.fit_to(robot_with(JOINTS, JOINTS, ["x", "y"], realtime=True))
+    pilot.set_control_period(10.0)
+    pilot.reset(3)
+    threads, predict = set(), pilot._policy.predict_action_chunk
+
+    def note(batch, **more):
+        threads.add(threading.current_thread().name)
+        return predict(batch, **more)
+
+    pilot._policy.predict_action_chunk = note
+    for tick in range(10):
+        pilot.observe(observation(a=tick))
+        pilot.get_action()
+    pilot.disconnect()
+    assert {name.rstrip("_0123456789") for name in threads} == {"MainThread", "predict"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"inference": "later"}, "choose one of sync, rtc"),
+        ({"inference_delay": 2}, "with --teleop.inference=rtc"),
+        ({"inference": "rtc", "inference_delay": -1}, "a number of ticks from 0"),
+    ],
+)
+def test_ways_to_think_that_there_are_not_are_refused(settings, says):
+    with pytest.raises(UsageError, match=says):
+        PolicyConfig(path="somewhere", **settings)
+
+
 def test_settings_may_be_given_anew(tmp_path):
     save_policy(tmp_path, "action_diffusion", num_train_timesteps=10)
     pilot = connected(tmp_path, settings={"sampler": "ddpm", "num_inference_steps": 2})
@@ -161,11 +234,15 @@ def test_cameras_are_given_as_lerobot_trains_them(tmp_path):
         pilot.observe({"a.pos": 1.0, "b.pos": 2.0})
 
 
-def robot_with(observed, acted, scene=None):
+def robot_with(observed, acted, scene=None, **more):
     task = SimpleNamespace(environment_state_names=scene) if scene else None
     features = dict.fromkeys(observed, float)
     return SimpleNamespace(
-        name="some_arm", observation_features=features, action_features=dict.fromkeys(acted, float), task=task
+        name="some_arm",
+        observation_features=features,
+        action_features=dict.fromkeys(acted, float),
+        task=task,
+        **more,
     )
 
 

@@ -6,12 +6,15 @@ import math
 from pathlib import Path
 from typing import Any
 
+from collector.dataset.durable import write_bytes
+from training.config import command
+
 _TEMPLATE = """---
 {front_matter}---
 
 # {title}
 
-A `{type}` policy that predicts {horizon} actions at a time and flies {n_action_steps} of them at {fps} Hz.
+A policy of type `{type}` that predicts {horizon} actions at a time and flies {n_action_steps} of them at {fps} Hz.
 
 | | |
 |---|---|
@@ -27,7 +30,11 @@ A `{type}` policy that predicts {horizon} actions at a time and flies {n_action_
 | training loss | {loss:.5f} (says little about success: measure it with `demodeck eval`) |
 | versions | {versions} |
 
-Fly it in simulation, 100 times from fixed seeds:
+Trained by:
+
+    {command}
+
+{history}Fly it in simulation, 100 times from fixed seeds:
 
     demodeck eval --policy.path={path} --robot.type=sim_so101 --episodes=100 --seed=5000
 
@@ -38,12 +45,16 @@ On a real arm by lerobot's own command, with demodeck installed:
 """
 
 
-def write_card(path: Path, record: dict[str, Any]) -> None:
+def write_card(path: Path, record: dict[str, Any], history: str = "") -> None:
     """Write a policy's README.md.
 
     Args:
         path: Where to.
         record: What train_config.json holds: the flags, and under `run` the data's origin and the result.
+        history: Markdown of how the run went.
+
+    Raises:
+        OSError: If the disk refuses.
     """
     policy, run = record["policy"], record["run"]
     dataset = run["dataset"]
@@ -84,5 +95,7 @@ def write_card(path: Path, record: dict[str, Any]) -> None:
         loss=math.nan if run["loss"] is None else run["loss"],
         versions=", ".join(f"{name} {number}" for name, number in run["versions"].items()),
         path=repo_id or "PATH",
+        command=command(record),
+        history=f"{history}\n\n" if history else "",
     )
-    path.write_text(text)
+    write_bytes(path, text.encode())

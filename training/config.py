@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -143,6 +144,46 @@ def encode(config: TrainConfig) -> dict[str, Any]:
     """Return the config as JSON values, as lerobot's own train_config.json holds its config."""
     # Encoded against lerobot's base class, the policy carries its `type`.
     return {**draccus.encode(config), "policy": draccus.encode(config.policy, PreTrainedConfig)}
+
+
+_WHOLE = {"policy.input_features", "policy.output_features", "policy.normalization_mapping"}
+# What a run fills in by itself, and what is of one machine or moment.
+_NOT_ASKED = {
+    "output_dir", "resume", "json", "num_threads", "run", "wandb.run_id", "policy.type", "policy.device",
+    "policy.input_features", "policy.output_features", "policy.action_feature_names", "policy.state_feature_names",
+    "policy.environment_state_names", "policy.fps", "policy.tasks", "dataset.revision",
+}  # fmt: skip
+
+
+def command(record: dict[str, Any]) -> str:
+    """Return the command line that trains anew what a record tells of, at the data's very commit.
+
+    Args:
+        record: What train_config.json holds.
+    """
+    kind = record["policy"]["type"]
+    usual = _flat(encode(TrainConfig(policy=PreTrainedConfig.get_choice_class(kind)(device="cpu"))))
+    flags = {"policy.type": kind}
+    flags |= {
+        name: value
+        for name, value in _flat({key: record[key] for key in record if key not in _NOT_ASKED}).items()
+        if name not in _NOT_ASKED and usual.get(name) != value
+    }
+    if record["dataset"]["root"]:
+        flags["dataset.root"] = "FOLDER"  # what it is called here is nobody's business
+    if record["run"]["dataset"]["revision"]:
+        flags["dataset.revision"] = record["run"]["dataset"]["revision"]
+    told = {name: value if isinstance(value, str) else json.dumps(value) for name, value in flags.items()}
+    return shlex.join(["demodeck", "train", *(f"--{name}={value}" for name, value in told.items())])
+
+
+def _flat(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return values by dotted name; lists and the policy's dictionaries of settings stay whole."""
+    flat: dict[str, Any] = {}
+    for name, value in nested.items():
+        whole = not isinstance(value, dict) or f"{prefix}{name}" in _WHOLE
+        flat |= {f"{prefix}{name}": value} if whole else _flat(value, f"{prefix}{name}.")
+    return flat
 
 
 def load_record(checkpoint: Path) -> dict[str, Any]:

@@ -11,8 +11,9 @@ from typing import Any
 from collector.errors import DataError
 from training.boards import Board, open_boards
 from training.checkpoints import PRETRAINED_MODEL
+from training.history import tell_history
 from training.interrupt import StopRequest
-from training.metrics import Metrics, MetricsFiles, finite
+from training.metrics import METRICS_JSONL, Metrics, MetricsFiles, finite, read_metrics
 from training.progress import Progress, Silence, make_progress
 from training.run import TrainingRun
 from training.trials import Trials, told
@@ -66,6 +67,10 @@ class Loop:
             seconds = time.monotonic() - self._started
             if run.step != self._saved_step:
                 self._save()
+            if self.files is not None:
+                flown = self.trials.lines if self.trials else []
+                lines = read_metrics(run.output_dir / METRICS_JSONL)
+                tell_history(run.checkpoint / PRETRAINED_MODEL, run.record(), lines, flown)
         return {
             "output_dir": str(run.output_dir),
             "checkpoint": str(run.checkpoint / PRETRAINED_MODEL),

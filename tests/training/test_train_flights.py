@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from test_train_command import one_line, same, train, weights
 
 import training.evaluate
 from collector.errors import DeviceError
+from training.cli import main_train
 from training.intervals import wilson
 from training.metrics import read_lines
 from training.trials import FIRST_SEED
@@ -65,8 +67,21 @@ def test_flying_changes_nothing_and_is_logged_with_its_interval(
     lines = read_lines(tmp_path / "flown" / "evals.jsonl")
     assert [(line["step"], line["successes"], line["n"]) for line in lines] == [(6, 2, 8), (12, 4, 8)]
     assert lines[0]["wilson_95"] == list(wilson(2, 8))
+    plain, model = [
+        (tmp_path / name / "checkpoints" / "last" / "pretrained_model") for name in ("plain", "flown")
+    ]
+    told = (model / "README.md").read_text()
+    assert "| 12 | 4 of 8 | 22% to 78% | 0.500 |" in told
+    assert "Flights in simulation" not in (plain / "README.md").read_text()
+    for each in (plain, model):
+        assert (each / "learning_curve.png").read_bytes().startswith(b"\x89PNG")
+    again = next(line.strip() for line in told.splitlines() if line.startswith("    demodeck train"))
+    flags = shlex.split(again.replace("FOLDER", str(small_dataset)))[2:]
+    assert "--eval_freq=6" in flags
+    assert main_train([*flags, f"--output_dir={tmp_path / 'again'}"]) == 0
+    assert same(weights(tmp_path / "plain", 12), weights(tmp_path / "again", 12))
     steps = [Path(config.policy.path).parent.name for config in flights.asked]
-    assert steps == ["000006", "000012"]  # whole checkpoints, whose weights are the averaged ones
+    assert steps == ["000006", "000012"] * 2  # whole checkpoints, whose weights are the averaged ones
     assert {config.seed for config in flights.asked} == {FIRST_SEED}
     assert training.evaluate.EvalConfig().seed is None  # 5000 by default, far from here
     last = (tmp_path / "flown" / "checkpoints" / "last").readlink().name

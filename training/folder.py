@@ -20,7 +20,8 @@ from training.checkpoints import CHECKPOINTS, PRETRAINED_MODEL, find_checkpoint
 from training.config import TRAIN_CONFIG_FILE, load_record
 
 BUILDING = ".building-"
-_LEFTOVERS = (".*.tmp", *(f"{CHECKPOINTS}/{name}" for name in (f"{BUILDING}*", ".retired-*", ".last-*")))
+_IN_CHECKPOINTS = (f"{BUILDING}*", ".retired-*", ".last-*", f"*/{PRETRAINED_MODEL}/.*.tmp")
+_LEFTOVERS = (".*.tmp", *(f"{CHECKPOINTS}/{name}" for name in _IN_CHECKPOINTS))
 
 
 def make_run_folder(output_dir: Path, record: dict[str, Any]) -> None:

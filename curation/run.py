@@ -70,6 +70,7 @@ def score_dataset(
             measures = []
             for episode in everything:
                 measures.append(measure_episode(episode, reference, checks))
+                episode.memo.clear()
                 say("checks", len(measures), len(episodes))
         else:
             thin = max(1, -(-sum(lengths) // ENOUGH_FRAMES))
@@ -82,7 +83,7 @@ def score_dataset(
                 (dataset.root, b, reference, names, {e: series[e] for e in b if e in series}) for b in blocks
             ]
             measures = [row for part in _each(pool, _measure, tasks, "checks", say) for row in part]
-    return judge_all(episodes, lengths, measures, reference, checks)
+    return judge_all(episodes, lengths, measures, reference, checks, first_tasks(dataset))
 
 
 def _pool(jobs: int) -> AbstractContextManager[Executor | None]:
@@ -121,8 +122,18 @@ def _each(
     return results
 
 
+def first_tasks(dataset: Dataset) -> np.ndarray:
+    """Return the number of each episode's first task in the episode table; 0 where it names none, (n_episodes,)."""
+    if "tasks" not in dataset.episodes.column_names:
+        return np.zeros(dataset.num_episodes, int)
+    numbers: dict[str, int] = {}
+    words = [str((names or [""])[0]) for names in dataset.episodes["tasks"].to_pylist()]
+    return np.array([numbers.setdefault(word, len(numbers)) for word in words])
+
+
 def _columns_to_read(dataset: Dataset) -> list[str]:
-    return [name for name in schema.numeric_keys(dataset.features) if name not in schema.DEFAULT_FEATURES]
+    left_out = set(schema.DEFAULT_FEATURES) - {"task_index"}
+    return [name for name in schema.numeric_keys(dataset.features) if name not in left_out]
 
 
 def read_episodes(dataset: Dataset, indices: Sequence[int], video: Video | None = None) -> list[Episode]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from curation.checks.base import Check, Episode, Measure, Reference, Rule, joint_name, skip
+from curation.checks.base import Check, Episode, Measure, PerJoint, Reference, Rule, joint_name, skip
 
 
 def measure(episode: Episode, reference: Reference) -> Measure:
-    """Score the worst second's RMS of the action's reversing second difference, in % of the range.
+    """Take per entry the worst second's RMS of the action's reversing second difference, in % of the range.
 
     The second difference of a smooth path is small; of a tremor it alternates in sign from frame to frame.
     So the energy is -d2[t] * d2[t+1] where positive (an alternation of amplitude A gives 16 A^2, a bend or a
@@ -27,19 +27,20 @@ def measure(episode: Episode, reference: Reference) -> Measure:
 
     steady = percentile_filter(paired, 50, size=(min(9, len(paired)), 1), mode="nearest")
     mean = uniform_filter1d(steady, min(window, len(steady)), axis=0, mode="nearest")
-    t, j = np.unravel_index(int(np.argmax(mean)), mean.shape)
-    half = window // 2
+    at, half = mean.argmax(axis=0), window // 2
     return Measure(
-        100 * float(np.sqrt(mean[t, j]) / 4),
-        (max(0, int(t) - half), min(n, int(t) + half + 3)),
-        f"tremor of the action {joint_name(reference.action_names, int(j))}",
+        features=25 * np.sqrt(mean[at, np.arange(mean.shape[1])]),
+        spans=[(max(0, int(t) - half), min(n, int(t) + half + 3)) for t in at],
+        labels=[joint_name(reference.action_names, j) for j in range(mean.shape[1])],
+        words="tremor of the action",
     )
 
 
 CHECK = Check(
     "chatter",
-    "% of the range",
+    "sigma",
     "tremor of an action",
     measure,
-    Rule(fault=8, warn=5, floor=0.06, rel=0.3, at_least=0.3),
+    Rule(fault=9, warn=7, against_set=False),
+    per_joint=PerJoint(floor=0.02, rel=0.25),
 )

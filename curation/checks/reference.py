@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from curation.checks.tracking_model import TrackingModel, fit_tracking
+
 ACTION_HISTORY = 5
 """Actions a[t..t-4] that the one-step model sees: room for a servo's delay."""
 
@@ -25,6 +27,9 @@ class Reference:
         weights: One-step dynamics in scaled units, (n_inputs, n_state); None where the set is too small.
         sigma: Robust standard deviation of its residual, (n_state,).
         usual_difference: Per camera the usual grey difference of two frames, in grey levels.
+        tracking: Where joints should be by their actions alone; None where none follows its action.
+        quantum: Smallest step that a state entry usually makes, in its unit, (n_state,); 0 where it has none.
+        centre: Median over the set of each state entry, (n_state,), and of each action entry, (n_action,).
     """
 
     fps: float
@@ -37,6 +42,9 @@ class Reference:
     weights: np.ndarray | None
     sigma: np.ndarray
     usual_difference: dict[str, float] = field(default_factory=dict)
+    tracking: TrackingModel | None = None
+    quantum: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    centre: tuple[np.ndarray, np.ndarray] = (np.zeros(0), np.zeros(0))
 
 
 def build_reference(
@@ -72,14 +80,40 @@ def build_reference(
         weights,
         sigma,
         usual_difference or {},
+        fit_tracking(states, actions, tracks, state_scale, action_scale),
+        np.median([smallest_step(s) for s in states[:200]], axis=0),
+        (_centre(states), _centre(actions)),
     )
 
 
-def _scale(arrays: Sequence[np.ndarray]) -> np.ndarray:
+def smallest_step(values: np.ndarray) -> np.ndarray:
+    """Return the smallest step that each entry often makes: the 5th percentile of its changes, (dim,)."""
+    steps = np.sort(np.abs(np.diff(values, axis=0)), axis=0)
+    if not len(steps):
+        return np.zeros(values.shape[1])
+    resting = (steps == 0).sum(axis=0)
+    at = np.minimum(resting + (0.05 * (len(steps) - resting)).astype(int), len(steps) - 1)
+    return steps[at, np.arange(values.shape[1])]
+
+
+def _centre(arrays: Sequence[np.ndarray]) -> np.ndarray:
     joined = np.concatenate(arrays)
-    if not len(joined):
-        return np.full(joined.shape[1], np.inf)
-    low, high = np.percentile(joined, [1, 99], axis=0)
+    return np.median(joined, axis=0) if len(joined) else np.zeros(joined.shape[1])
+
+
+def _scale(arrays: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the range of each entry: from the 5th percentile of the episodes' low ends to the 95th of the high ones.
+
+    An episode's ends are its 1st and 99th percentiles. So neither some frames of an episode nor some episodes in
+    another unit stretch the range.
+    """
+    ends = [np.quantile(a, [0.01, 0.99], axis=0) for a in arrays if len(a)]
+    if not ends:
+        return np.full(arrays[0].shape[1], np.inf)
+    low, high = (
+        np.quantile([e[0] for e in ends], 0.05, axis=0),
+        np.quantile([e[1] for e in ends], 0.95, axis=0),
+    )
     span = high - low
     # A constant entry says nothing: an infinite scale makes each of its shares 0.
     return np.where(span > 1e-6 * np.maximum(1e-3, np.abs(high)), span, np.inf)

@@ -130,22 +130,24 @@ def main_score(args: list[str]) -> int:
     dataset = open_dataset(flags.dataset)
     from collector.dataset.labels import Labels
     from curation.choose import parse_episodes
+    from curation.lint import lint
     from curation.report import explanation, result_as_json, summary
     from curation.run import score_dataset, store
     from curation.verdicts import drop_faults
 
     asked = parse_episodes(flags.explain, dataset.num_episodes) if flags.explain is not None else []
+    structure = lint(dataset)
     scoring = score_dataset(dataset, flags.video, ProgressLine(), flags.jobs)
     store(dataset.root, scoring, flags.video)
     dropped = drop_faults(Labels(dataset.root), scoring) if flags.drop_faults else None
     if flags.json:
-        print_json(result_as_json(dataset, scoring, dropped, asked))
+        print_json(result_as_json(dataset, scoring, dropped, asked, structure))
         return 0
     if asked:
         for episode in asked:
             print(explanation(scoring, episode))
     else:
-        print(summary(dataset, scoring))
+        print(summary(dataset, scoring, structure))
     if dropped is not None:
         print(
             f"verdict 'drop' set on {counted(len(dropped))}"

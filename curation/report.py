@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from collector.dataset.reader import Dataset
 from curation.checks.registry import CHECKS
 from curation.scores import Scoring
-from curation.show import episode_list, table
+from curation.show import cell, episode_list, table
 
 
 def _by_check(scoring: Scoring, name: str, severity: str) -> list[int]:
@@ -22,7 +23,7 @@ def _reason(scoring: Scoring, name: str) -> str:
     return reasons[0] if reasons and all(reasons) else ""
 
 
-def summary(dataset: Dataset, scoring: Scoring) -> str:
+def summary(dataset: Dataset, scoring: Scoring, structure: Sequence[str] = ()) -> str:
     """Return the table of checks with a finding, then which were silent and which could not be evaluated."""
     about = {check.name: check.about for check in CHECKS}
     rows, silent, skipped = [], [], []
@@ -40,6 +41,7 @@ def summary(dataset: Dataset, scoring: Scoring) -> str:
         lines.append(f"nothing found: {', '.join(silent)}")
     if skipped:
         lines.append(f"not evaluated: {'; '.join(skipped)}")
+    lines += [f"structure: {line}" for line in structure]
     faulty = len(scoring.faulty())
     warned = len({f.episode_index for f in scoring.findings} - set(scoring.faulty()))
     lines.append(
@@ -72,7 +74,7 @@ def explanation(scoring: Scoring, episode: int) -> str:
         )
     text = table(("check", "score", "usual", "warns at", "fault at", "unit", "state"), rows)
     found = [
-        f"  {f.severity}, frames {f.from_frame}-{max(f.from_frame, f.to_frame - 1)}: {f.message}"
+        f"  {f.severity}, frames {f.from_frame}-{max(f.from_frame, f.to_frame - 1)}: {cell(f.message)}"
         for f in scoring.findings
         if f.episode_index == episode
     ]
@@ -89,7 +91,11 @@ def _number(value: float) -> float | None:
 
 
 def result_as_json(
-    dataset: Dataset, scoring: Scoring, dropped: dict[int, str] | None, asked: list[int]
+    dataset: Dataset,
+    scoring: Scoring,
+    dropped: dict[int, str] | None,
+    asked: list[int],
+    structure: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Return the result for machines; `episodes` has the scores of the episodes that were asked for."""
     result: dict[str, Any] = {
@@ -103,6 +109,7 @@ def result_as_json(
             }
             for name in scoring.scores
         },
+        "structure": list(structure),
         "faulty": sorted(scoring.faulty()),
         "findings": [
             {

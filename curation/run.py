@@ -20,7 +20,8 @@ import numpy as np
 
 from collector.dataset import schema
 from collector.dataset.reader import Dataset
-from collector.errors import DemodeckError, StorageError
+from collector.errors import DataError, DemodeckError, StorageError, shown
+from curation.checks import structure
 from curation.checks.base import Check, Episode, Measure
 from curation.checks.reference import Reference
 from curation.checks.registry import CHECKS
@@ -132,7 +133,7 @@ def first_tasks(dataset: Dataset) -> np.ndarray:
 
 
 def _columns_to_read(dataset: Dataset) -> list[str]:
-    left_out = set(schema.DEFAULT_FEATURES) - {"task_index"}
+    left_out = set(schema.DEFAULT_FEATURES) - set(structure.COLUMNS)
     return [name for name in schema.numeric_keys(dataset.features) if name not in left_out]
 
 
@@ -161,8 +162,8 @@ def reference_for(dataset: Dataset, episodes: Sequence[Episode]) -> Reference:
 def _names(dataset: Dataset, column: str) -> list[str]:
     names = (dataset.features.get(column) or {}).get("names")
     if isinstance(names, dict):  # older lerobot: {"motors": [...]}
-        names = [name for group in names.values() for name in group]
-    return [str(name) for name in names or []]
+        names = [name for group in names.values() for name in group or []]
+    return [shown(name, 40) for name in names or []]
 
 
 @lru_cache(maxsize=1)
@@ -180,9 +181,15 @@ def _measure(
 
 def _look(root: Path, block: list[int]) -> Video:
     dataset = _opened(root)
-    return {
-        i: {camera: video_series(dataset.frames(i, camera)) for camera in dataset.camera_keys} for i in block
-    }
+    return {i: {camera: _series(dataset, i, camera) for camera in dataset.camera_keys} for i in block}
+
+
+def _series(dataset: Dataset, episode: int, camera: str) -> dict[str, np.ndarray]:
+    """Return a camera's series; what cannot be decoded is a finding of the check `video_broken`."""
+    try:
+        return video_series(dataset.frames(episode, camera))
+    except DataError:
+        return video_series([]) | {"broken": np.ones(1)}
 
 
 def store(root: Path, scoring: Scoring, video: bool) -> None:

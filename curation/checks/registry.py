@@ -22,6 +22,7 @@ from curation.checks import (
     picture,
     rows,
     still,
+    structure,
     swap,
     tracking,
     units,
@@ -29,6 +30,7 @@ from curation.checks import (
 from curation.checks.base import Check
 
 CHECKS: tuple[Check, ...] = (
+    structure.CHECK,
     non_finite.CHECK,
     units.CHECK,
     length.STUB,
@@ -64,6 +66,7 @@ CHECKS: tuple[Check, ...] = (
     outcome.CHECK,
     clock.GAP,
     clock.CAMERA_AGE,
+    picture.BROKEN,
     picture.DARK,
     picture.FROZEN,
     picture.BLUR,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -36,7 +36,9 @@ def overlap(a: tuple[int, int], b: tuple[int, int]) -> float:
 class Counts:
     """Counts over one or several sets for one checker."""
 
-    def __init__(self) -> None:
+    def __init__(self, names: Callable[[str], frozenset[str]] = lambda fault: KINDS[fault].checks) -> None:
+        """`names`: which checks name a fault rightly."""
+        self._names = names
         self.cells: dict[tuple[str, int], list[int]] = {}
         self.clean = [0, 0]
         self.unusual: dict[str, list[int]] = {name: [0, 0] for name in UNUSUAL}
@@ -63,7 +65,7 @@ class Counts:
             cell[1] += 1
             if not found:
                 continue
-            right = [a for a in found if a.check in KINDS[flown.fault].checks]
+            right = [a for a in found if a.check in self._names(flown.fault)]
             self.named[0] += bool(right)
             self.named[1] += 1
             spans = [a.span for a in right if a.span is not None]

@@ -11,22 +11,22 @@ def measure(episode: Episode, reference: Reference) -> Measure:
     """Score by how many powers of ten an entry's unit differs from the set's.
 
     For an entry whose action moves, the logarithm of (range of state / range of action): another unit in one
-    of both. For every entry, the logarithm of (distance of its median from the set's, in ranges): another unit
-    in both, or another zero.
+    of both. For every entry, the logarithm of (distance of its median from the set's over 3 times an episode's
+    usual range): another unit in both, or another zero.
     """
     worst, words = 0.0, "unit"
     n = len(episode)
     if n < 15:
         return skip("fewer than 15 frames")
-    for values, scale, centre, names, what in (
-        (episode.state, reference.state_scale, reference.centre[0], reference.state_names, "state"),
-        (episode.action, reference.action_scale, reference.centre[1], reference.action_names, "action"),
+    for values, motion, centre, names, what in (
+        (episode.state, reference.motion, reference.centre[0], reference.state_names, "state"),
+        (episode.action, reference.action_motion, reference.centre[1], reference.action_names, "action"),
     ):
         if values.shape[1] == 0:
             continue
-        alive = np.isfinite(scale)
+        alive = motion > 0
         middle = np.partition(values, n // 2, axis=0)[n // 2]
-        away = np.where(alive, np.abs(middle - centre) / np.where(alive, scale, 1), 0)
+        away = np.where(alive, np.abs(middle - centre) / np.where(alive, 3 * motion, 1), 0)
         far = np.log10(np.maximum(away, 1e-3))
         j = int(np.argmax(far))
         if far[j] > worst:

@@ -249,6 +249,8 @@ def judge(
     """
     too_few = check.per_joint is not None and not np.isfinite(scores).any()
     bounds = None if too_few else limits(check.rule, scores, trusted)
+    if bounds is not None and check.per_joint is not None and check.rule.tail:
+        bounds = replace(bounds, false_alarms=FALSE_ALARMS)  # the joints' tails were brought to that rate
     findings: list[Finding] = []
     if bounds is None:
         return None, findings

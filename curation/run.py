@@ -87,6 +87,18 @@ def score_dataset(
     return judge_all(episodes, lengths, measures, reference, checks, first_tasks(dataset))
 
 
+def rank_dataset(dataset: Dataset) -> dict[str, np.ndarray]:
+    """Return the soft scores of all episodes by name, (n_episodes,) each; see `curation.ranking`.
+
+    Raises:
+        DataError: If the dataset cannot be read.
+    """
+    from curation.ranking import rank
+
+    episodes = read_episodes(dataset, list(range(dataset.num_episodes)))
+    return rank(episodes, reference_for(dataset, episodes))
+
+
 def _pool(jobs: int) -> AbstractContextManager[Executor | None]:
     # Spawned, not forked: the parent has Arrow's threads. Ctrl-C is the parent's business alone.
     if jobs < 2:
@@ -192,11 +204,12 @@ def _series(dataset: Dataset, episode: int, camera: str) -> dict[str, np.ndarray
         return video_series([]) | {"broken": np.ones(1)}
 
 
-def store(root: Path, scoring: Scoring, video: bool) -> None:
+def store(root: Path, scoring: Scoring, video: bool, ranks: dict[str, np.ndarray] | None = None) -> None:
     """Write `curation/scores.parquet` and `curation/findings.parquet` below `root`, each atomically.
 
     Scores have one row per episode and check: `episode_index`, `check`, `score` (null where not evaluated),
-    `state` ("ok", "warn", "fault", "skipped") and `note` (why it was skipped).
+    `state` ("ok", "warn", "fault", "skipped"; "rank" for a soft score, which accuses nobody) and `note` (why it
+    was skipped).
 
     Raises:
         StorageError: If the disk refuses; earlier scores are then as before.
@@ -212,6 +225,14 @@ def store(root: Path, scoring: Scoring, video: bool) -> None:
             rows["score"].append(None if np.isnan(score) else float(score))
             rows["state"].append("skipped" if reason else worst.get((episode, name), "ok"))
             rows["note"].append(reason or None)
+    for name, values in (ranks or {}).items():
+        for episode, value in zip(scoring.episodes, values):
+            known = bool(np.isfinite(value))
+            rows["episode_index"].append(episode)
+            rows["check"].append(name)
+            rows["score"].append(float(value) if known else None)
+            rows["state"].append("rank")
+            rows["note"].append(None if known else "nothing to measure")
     kinds = pa.schema(
         [
             ("episode_index", pa.int64()),

@@ -69,7 +69,8 @@ def filled(values: np.ndarray | None, n_frames: int) -> np.ndarray:
     """
     if values is None:
         return np.zeros((n_frames, 0))
-    array = np.array(values, dtype=np.float64).reshape(len(values), -1)
+    array = np.array(values, dtype=np.float64)
+    array = array.reshape(len(array), int(np.prod(array.shape[1:])))
     for j in np.flatnonzero(~np.isfinite(array).all(axis=0)):
         good = np.flatnonzero(np.isfinite(array[:, j]))
         array[:, j] = np.interp(np.arange(len(array)), good, array[good, j]) if len(good) else 0.0

@@ -94,7 +94,11 @@ def print_summary(counts: dict[str, Counts], costs: dict[str, list[measure.Outco
     for what in next(iter(columns.values())):
         print(f"| {what} | " + " | ".join(column[what] for column in columns.values()) + " |")
     cpu = [sum(o.cpu_s for o in costs[name]) * 34_000 / frames for name in columns]
-    print("| CPU-s per 34,000 frames, start included | " + " | ".join(f"{x:.2f}" for x in cpu) + " |")
+    print(
+        "| CPU-s per 34,000 frames, one process, start included | "
+        + " | ".join(f"{x:.2f}" for x in cpu)
+        + " |"
+    )
     peak = [max(o.peak_mb for o in costs[name]) for name in columns]
     print("| peak memory [MB] | " + " | ".join(f"{x:.0f}" for x in peak) + " |")
     for name, counted in counts.items():

@@ -79,7 +79,7 @@ def test_absent_clocks_are_said_not_passed(clean_flights):
         assert np.isnan(scoring.scores[name]).all()
 
 
-@pytest.mark.parametrize("length", [1, 2, 5, 9])
+@pytest.mark.parametrize("length", [0, 1, 2, 5, 9])
 def test_tiny_episodes_crash_nothing(clean_flights, length):
     tiny = {k: v[:length] for k, v in flight(5).items()}
     scoring = score([*clean_flights, tiny])

@@ -23,10 +23,8 @@ def measure(episode: Episode, reference: Reference) -> Measure:
     energy = np.maximum(-second[1:] * second[:-1], 0)
     # A running median of 9 frames of the two-frame maxima: at least half of them must reverse.
     paired = np.maximum(energy[1:], energy[:-1])
-    from scipy.ndimage import percentile_filter, uniform_filter1d
-
-    steady = percentile_filter(paired, 50, size=(min(9, len(paired)), 1), mode="nearest")
-    mean = uniform_filter1d(steady, min(window, len(steady)), axis=0, mode="nearest")
+    steady = _running_median(paired, min(9, len(paired)) | 1)
+    mean = _running_mean(steady, min(window, len(steady)))
     at, half = mean.argmax(axis=0), window // 2
     return Measure(
         features=25 * np.sqrt(mean[at, np.arange(mean.shape[1])]),
@@ -34,6 +32,22 @@ def measure(episode: Episode, reference: Reference) -> Measure:
         labels=[joint_name(reference.action_names, j) for j in range(mean.shape[1])],
         words="tremor of the action",
     )
+
+
+def _framed(values: np.ndarray, window: int) -> np.ndarray:
+    """Return the values with the first and last ones repeated, so that `window` frames lie about each."""
+    before = window // 2
+    return np.concatenate([values[:1].repeat(before, 0), values, values[-1:].repeat(window - 1 - before, 0)])
+
+
+def _running_median(values: np.ndarray, window: int) -> np.ndarray:
+    about = np.lib.stride_tricks.sliding_window_view(_framed(values, window), window, axis=0)
+    return np.partition(about, window // 2, axis=-1)[..., window // 2]
+
+
+def _running_mean(values: np.ndarray, window: int) -> np.ndarray:
+    sums = np.cumsum(np.concatenate([np.zeros((1, values.shape[1])), _framed(values, window)]), axis=0)
+    return np.maximum(sums[window:] - sums[:-window], 0) / window
 
 
 CHECK = Check(

@@ -6,7 +6,7 @@ import warnings
 
 import numpy as np
 
-from curation.checks.base import Check, Episode, Measure, Reference, Rule, longest, runs, skip
+from curation.checks.base import Check, Episode, Measure, PerJoint, Reference, Rule, longest, runs, skip
 from curation.checks.still import moving
 
 FROZEN_FRAMES = 8
@@ -74,6 +74,28 @@ BROKEN = Check(
     measure_broken,
     Rule(fault=1, warn=None, against_set=False),
     video=True,
+)
+
+
+def measure_exposure(episode: Episode, reference: Reference) -> Measure:
+    """Take per camera the median grey level of its pictures, 0 to 255."""
+    if not episode.video:
+        return skip("the video was not read (run with --video)")
+    names = sorted(episode.video)
+    grey = [float(np.median(b)) if len(b := episode.video[name]["brightness"]) else np.nan for name in names]
+    return Measure(
+        features=np.array(grey), labels=names, words="pictures much darker or brighter than usual of"
+    )
+
+
+EXPOSURE = Check(
+    "exposure",
+    "sigma",
+    "a camera darker or brighter than in the set, or exchanged",
+    measure_exposure,
+    Rule(fault=None, warn=7, against_set=False),
+    video=True,
+    per_joint=PerJoint(floor=3.0, rel=0.03, both=True),
 )
 DARK = Check(
     "dark",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from curation.checks import (
     chatter,
+    clipped,
     clock,
     copies,
     dead_joint,
@@ -49,6 +50,7 @@ CHECKS: tuple[Check, ...] = (
     noise.RESOLUTION,
     flat.SATURATION,
     flat.HELD,
+    clipped.CHECK,
     swap.CHECK,
     lag.CHECK,
     lag.DRIFT,
@@ -67,6 +69,7 @@ CHECKS: tuple[Check, ...] = (
     clock.GAP,
     clock.CAMERA_AGE,
     picture.BROKEN,
+    picture.EXPOSURE,
     picture.DARK,
     picture.FROZEN,
     picture.BLUR,

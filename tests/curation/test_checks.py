@@ -27,8 +27,13 @@ def test_clean_flights_have_no_findings(clean_flights):
     scoring = score(clean_flights)
     assert scoring.findings == []
     evaluated = {name for name, reasons in scoring.skipped.items() if not all(reasons)}
-    # These flights have one task, hold nothing, and have no bookkeeping columns.
-    assert evaluated == {c.name for c in CHECKS if not c.video} - {"wrong_task", "grip", "structure"}
+    # These flights have one task, hold nothing, and have neither bookkeeping nor sent actions.
+    assert evaluated == {c.name for c in CHECKS if not c.video} - {
+        "wrong_task",
+        "grip",
+        "structure",
+        "clipped_action",
+    }
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -141,7 +146,7 @@ def test_video_checks_find_dark_frozen_and_blurred_cameras():
     videos[5]["front"]["sharpness"] /= 30
     episodes = [Episode.of(i, FPS, f, v) for i, (f, v) in enumerate(zip(flights, videos))]
     found = {(f.episode_index, f.check) for f in score_episodes(episodes).findings}
-    assert found == {(3, "dark"), (4, "frozen"), (5, "blur")}
+    assert found == {(3, "dark"), (3, "exposure"), (4, "frozen"), (5, "blur")}
 
 
 def test_checks_have_distinct_names_and_words():

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from synthetic_arm import FPS, NAMES, episodes_of, flight, follow
 
+from curation.checks.base import Episode
 from curation.scores import score_episodes
 
 CLEAN = 60
@@ -194,6 +195,35 @@ def test_a_miss_is_found_by_the_grip():
     scoring = score_episodes(episodes_of(flights), NAMES, NAMES)
     found = {f.episode_index: f.message for f in scoring.findings if f.check == "grip"}
     assert set(found) == {8, 31} and "closes on nothing" in found[8]
+
+
+def test_commands_that_were_clipped_are_found(clean_flights):
+    flights = [columns | {"executed_action": columns["action"].copy()} for columns in clean_flights]
+    flights[5]["executed_action"][30:50, 1] -= 4
+    scoring = score_episodes(episodes_of(flights), NAMES, NAMES)
+    (finding,) = scoring.findings
+    assert (finding.episode_index, finding.check) == (5, "clipped_action")
+    assert (finding.from_frame, finding.to_frame) == (30, 50) and NAMES[1] in finding.message
+
+
+def test_exchanged_cameras_are_found(clean_flights):
+    rng = np.random.default_rng(0)
+    episodes = []
+    for i, columns in enumerate(clean_flights):
+        n = len(columns["action"])
+        video = {
+            camera: {
+                "brightness": rng.normal(grey, 2, n),
+                "difference": rng.uniform(2, 4, n),
+                "sharpness": rng.uniform(90, 110, n),
+            }
+            for camera, grey in (("front", 140), ("wrist", 90))
+        }
+        if i == 8:
+            video = {"front": video["wrist"], "wrist": video["front"]}
+        episodes.append(Episode.of(i, FPS, columns, video))
+    findings = score_episodes(episodes, NAMES, NAMES).findings
+    assert {(f.episode_index, f.check) for f in findings} == {(8, "exposure")}
 
 
 def test_short_and_long_sets_and_two_joints_crash_nothing():

@@ -113,7 +113,11 @@ def main_score(args: list[str]) -> int:
         "score", "Run the checks over every episode and store what they found beside the dataset."
     )
     parser.add_argument("dataset", metavar="DATASET", help=DATASET)
-    parser.add_argument("--video", action="store_true", help="decode the cameras too (dark, frozen, blurred)")
+    parser.add_argument(
+        "--video",
+        action="store_true",
+        help="decode the cameras too (unreadable, dark, exchanged, frozen, blurred)",
+    )
     parser.add_argument("--jobs", type=int, metavar="N", help="processes (default: cores, where it pays)")
     parser.add_argument(
         "--explain", metavar="EPISODE", help="show every score of one episode with its limits"

@@ -4,13 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test check bench bench-recorder clean
+.PHONY: help demo test check bench bench-recorder bench-curation clean
 help:
 	@echo "make demo    fly, record, curate, publish, train and measure, in simulation (under 8 minutes)"
 	@echo "make test    all tests"
 	@echo "make check   ruff, mypy, import-linter"
 	@echo "make bench   measurements against peers (tests/benchmarks)"
 	@echo "make bench-recorder  recording against lerobot-record: pacing, saving, a long session, faults"
+	@echo "make bench-curation  finding bad episodes against rdq, on flights with known faults"
 	@echo "make clean   remove the virtual environment"
 
 demo: $(STAMP)
@@ -30,6 +31,9 @@ bench: $(STAMP)
 
 bench-recorder: $(STAMP)
 	$(BIN)/python tests/benchmarks/bench_recorder.py
+
+bench-curation: $(STAMP)
+	$(BIN)/python tests/benchmarks/bench_curation.py --many=10000
 
 $(STAMP): pyproject.toml constraints.txt install.sh
 	@./install.sh $(VENV)

@@ -9,7 +9,7 @@ import importlib
 import os
 import sys
 
-from collector.errors import explained
+from collector.errors import explained, shown
 
 __version__ = "0.1.0"
 
@@ -96,7 +96,7 @@ def main(argv: list[str] | None = None) -> int:
             raise
         known = explained(error)
         if known is not None:
-            print(f"{name}: error: {known}", file=sys.stderr)
+            print(f"{name}: error: {shown(known, 5000)}", file=sys.stderr)
             return known.exit_code
         print(
             f"{name}: internal error: {type(error).__name__}: {error} "

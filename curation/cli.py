@@ -113,10 +113,20 @@ def main_score(args: list[str]) -> int:
         "score", "Run the checks over every episode and store what they found beside the dataset."
     )
     parser.add_argument("dataset", metavar="DATASET", help=DATASET)
-    parser.add_argument("--video", action="store_true", help="decode the cameras too (dark, frozen, blurred)")
+    parser.add_argument(
+        "--video",
+        action="store_true",
+        help="decode the cameras too (unreadable, dark, exchanged, frozen, blurred)",
+    )
     parser.add_argument("--jobs", type=int, metavar="N", help="processes (default: cores, where it pays)")
     parser.add_argument(
         "--explain", metavar="EPISODE", help="show every score of one episode with its limits"
+    )
+    parser.add_argument(
+        "--rank",
+        action="store_true",
+        help="also the soft scores that order a review (smoothness, path length, coverage, mutual information, "
+        "end consistency); they drop nothing",
     )
     parser.add_argument(
         "--drop-faults",
@@ -130,22 +140,27 @@ def main_score(args: list[str]) -> int:
     dataset = open_dataset(flags.dataset)
     from collector.dataset.labels import Labels
     from curation.choose import parse_episodes
-    from curation.report import explanation, result_as_json, summary
-    from curation.run import score_dataset, store
+    from curation.lint import lint
+    from curation.report import explanation, rank_table, result_as_json, summary
+    from curation.run import rank_dataset, score_dataset, store
     from curation.verdicts import drop_faults
 
     asked = parse_episodes(flags.explain, dataset.num_episodes) if flags.explain is not None else []
+    structure = lint(dataset)
     scoring = score_dataset(dataset, flags.video, ProgressLine(), flags.jobs)
-    store(dataset.root, scoring, flags.video)
+    ranks = rank_dataset(dataset) if flags.rank else None
+    store(dataset.root, scoring, flags.video, ranks)
     dropped = drop_faults(Labels(dataset.root), scoring) if flags.drop_faults else None
     if flags.json:
-        print_json(result_as_json(dataset, scoring, dropped, asked))
+        print_json(result_as_json(dataset, scoring, dropped, asked, structure, ranks))
         return 0
     if asked:
         for episode in asked:
             print(explanation(scoring, episode))
     else:
-        print(summary(dataset, scoring))
+        print(summary(dataset, scoring, structure))
+    if ranks is not None:
+        print(rank_table(scoring, ranks))
     if dropped is not None:
         print(
             f"verdict 'drop' set on {counted(len(dropped))}"

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from curation.checks.base import Check, Finding, Measure, Reference, Rule
+from curation.checks.base import Check, Finding, Measure, PerJoint, Reference, Rule
 
 FEWEST = 8
 """Episodes needed before anything can be called unusual."""
+ENOUGH_OF_A_TASK = 20
+"""Episodes that a task needs for its joints to be compared with its own flights only."""
+FALSE_ALARMS = 2e-4
+"""Share of clean episodes that a check may accuse by chance: with some 30 checks, 0.6 % in all."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +25,8 @@ class Limits:
     Attributes:
         warn_low, warn_high, fault_low, fault_high: A score below or above is a finding.
         median: The set's median score.
+        false_alarms: Share of clean episodes that chance puts beyond the first limit, as the set's own tail has
+            it; NaN for fixed limits.
     """
 
     warn_low: float
@@ -27,15 +34,20 @@ class Limits:
     fault_low: float
     fault_high: float
     median: float
+    false_alarms: float = float("nan")
 
 
-def limits(rule: Rule, scores: np.ndarray) -> Limits | None:
+def limits(rule: Rule, scores: np.ndarray, trusted: np.ndarray | None = None) -> Limits | None:
     """Return the rule's limits for these scores (n,), NaN where an episode could not be evaluated.
+
+    Only `trusted` episodes, (n,), say what is usual; all by default, and where fewer than 8 are.
 
     Robust z is (x - median) / max(1.4826 MAD, rel |median|, floor), of the logarithm if `rule.log`; its
     limits are given back in the score's own unit, so that messages say them. None: too few episodes.
     """
     known = scores[np.isfinite(scores)]
+    if trusted is not None and np.isfinite(scores[trusted]).sum() >= FEWEST:
+        known = scores[trusted & np.isfinite(scores)]
     median = float(np.median(known)) if len(known) else np.nan
     if not rule.against_set:
         high, low = rule.side in ("high", "both"), rule.side in ("low", "both")
@@ -55,24 +67,107 @@ def limits(rule: Rule, scores: np.ndarray) -> Limits | None:
     relative = 0.0 if rule.log else rule.rel * abs(centre)
     spread = max(1.4826 * float(np.median(np.abs(x - centre))), relative, rule.floor)
 
+    sides = [sign for sign in (-1, 1) if rule.side in ("both", "high" if sign > 0 else "low")]
+    first = min(z for z in (rule.warn, rule.fault) if z is not None)
+    raised, rates = {}, []
+    for sign in sides:
+        excess = sign * (x - centre)
+        least = rule.at_least if sign > 0 and np.isfinite(rule.at_least) else -np.inf
+        if rule.log and least > 0:
+            least = float(np.log(least))
+        begin = max(first * spread, least - centre if sign > 0 else -np.inf)
+        limit = tail_limit(excess, begin) if rule.tail and begin > 0 else begin
+        raised[sign] = limit / begin if begin > 0 else 1.0
+        rates.append(tail_share(excess, limit))
+
     def at(z: float | None, sign: int) -> float:
-        if z is None or (sign > 0 and rule.side == "low") or (sign < 0 and rule.side == "high"):
+        if z is None or sign not in raised:
             return np.nan
         value = centre + sign * z * spread
         value = float(np.exp(value)) if rule.log else value
-        return max(value, rule.at_least) if sign > 0 else value
+        if sign > 0:
+            value = max(value, rule.at_least)
+        if raised[sign] > 1:
+            inner = float(np.log(max(value, 1e-12))) if rule.log else value
+            inner = centre + (inner - centre) * raised[sign]
+            value = float(np.exp(inner)) if rule.log else inner
+        return value
 
-    return Limits(at(rule.warn, -1), at(rule.warn, 1), at(rule.fault, -1), at(rule.fault, 1), median)
+    return Limits(
+        at(rule.warn, -1), at(rule.warn, 1), at(rule.fault, -1), at(rule.fault, 1), median, max(rates)
+    )
+
+
+def _tail(excess: np.ndarray, limit: float) -> tuple[float, float]:
+    """Return the upper quartile of the distances within a limit, and the scale of the tail above it.
+
+    The scale is that of an exponential tail (peaks over threshold, Pickands 1975, with shape 0) by the excess'
+    median over log 2, or by its 88th percentile over -log 0.12 if that is more: what is accused does not count,
+    and some faulty episodes among the others change little.
+    """
+    inside = np.sort(excess[excess <= limit])
+    if len(inside) < 4:
+        return 0.0, 0.0
+    upper = inside[(3 * len(inside)) // 4 :]
+    scale = float(upper[len(upper) // 2] - upper[0]) / float(np.log(2))
+    far = min(len(upper) - 1, (88 * len(upper)) // 100)
+    if far > len(upper) // 2:  # a tail that is heavier further out than near
+        scale = max(scale, float(upper[far] - upper[0]) / float(np.log(1 / 0.12)))
+    return float(upper[0]), scale
+
+
+def tail_share(excess: np.ndarray, limit: float) -> float:
+    """Return the share of clean episodes that chance puts beyond a limit.
+
+    Args:
+        excess: Distances from the median towards the bad side, (n,).
+        limit: The limit as such a distance.
+    """
+    quartile, scale = _tail(excess, limit)
+    if scale <= 0:
+        return 0.0 if limit > quartile else 0.25
+    return 0.25 * float(np.exp(-max(0.0, limit - quartile) / scale))
+
+
+def tail_limit(excess: np.ndarray, limit: float, most: float = FALSE_ALARMS) -> float:
+    """Return the limit, raised until `tail_share` is at most `most`.
+
+    At most it is tripled: a tail as heavy as that is the set's own faults.
+    """
+    first = limit
+    for _ in range(4):
+        quartile, scale = _tail(excess, limit)
+        limit = min(3 * first, max(first, quartile + scale * float(np.log(0.25 / most))))
+    return limit
+
+
+def robust_z(features: np.ndarray, how: PerJoint, trusted: np.ndarray) -> np.ndarray:
+    """Return each feature's distance from the trusted median in robust sigmas, (n, n_features) -> same."""
+    x = np.log(np.maximum(features, 1e-9)) if how.log else features
+    centre = np.nanmedian(x[trusted], axis=0)
+    spread = 1.4826 * np.nanmedian(np.abs(x[trusted] - centre), axis=0)
+    relative = 0.0 if how.log else how.rel * np.abs(centre)
+    z = (x - centre) / np.maximum(np.maximum(spread, relative), max(how.floor, 1e-12))
+    return np.abs(z) if how.both else z
 
 
 def scores_of(
-    check: Check, measures: Sequence[Measure], reference: Reference
+    check: Check,
+    measures: Sequence[Measure],
+    reference: Reference,
+    trusted: np.ndarray | None = None,
+    tasks: np.ndarray | None = None,
 ) -> tuple[np.ndarray, list[Measure]]:
     """Return the check's scores for all episodes (n,), NaN where it could not be evaluated.
+
+    `trusted` and `tasks`, (n,), say which episodes are usual, and which share a task; all by default.
 
     Measures of a check with `combine` come back with the words that the comparison added.
     """
     measures = list(measures)
+    if check.per_joint is not None:
+        trusted = np.ones(len(measures), bool) if trusted is None else trusted
+        return _worst_joints(check.per_joint, measures, check.rule, trusted, tasks)
     if check.combine is None:
         return np.array([m.score for m in measures], np.float64), measures
     scores = np.full(len(measures), np.nan)
@@ -85,12 +180,59 @@ def scores_of(
     return scores, measures
 
 
+def _worst_joints(
+    how: PerJoint, measures: list[Measure], rule: Rule, trusted: np.ndarray, tasks: np.ndarray | None
+) -> tuple[np.ndarray, list[Measure]]:
+    """Return the z of each episode's worst joint, and measures whose words and span are that joint's.
+
+    A joint whose clean episodes reach far by their nature has its z made smaller, so that chance takes at most
+    `FALSE_ALARMS` of them over the rule's limit.
+    """
+    scores = np.full(len(measures), np.nan)
+    rows = [i for i, m in enumerate(measures) if m.features is not None]
+    if len(rows) < FEWEST:
+        return scores, measures
+    features = np.stack([f for i in rows if (f := measures[i].features) is not None])
+    usual = trusted[rows] if trusted[rows].sum() >= FEWEST else np.ones(len(rows), bool)
+    first = min(limit for limit in (rule.warn, rule.fault) if limit is not None)
+    z = np.full(features.shape, np.nan)
+    task = np.zeros(len(rows), int) if tasks is None else tasks[rows]
+    crowd = [t for t in np.unique(task) if (usual & (task == t)).sum() >= ENOUGH_OF_A_TASK]
+    with np.errstate(invalid="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a joint that no episode could measure
+        for group in [task == t for t in crowd] + [~np.isin(task, crowd)]:
+            # A task's own contacts and loads are usual for it; too small a task is compared with all.
+            base = usual & group if group.any() and task[group][0] in crowd else usual
+            part = robust_z(features, how, base)
+            for j in range(z.shape[1]):
+                known = part[base & np.isfinite(part[:, j]), j]
+                if rule.tail and len(known) >= FEWEST:
+                    part[:, j] *= first / tail_limit(known, first, FALSE_ALARMS / z.shape[1])
+            z[group] = part[group]
+    if not z.shape[1]:
+        return scores, measures
+    known = np.where(np.isfinite(z), z, -np.inf)
+    worst = known.argmax(axis=1)
+    best = known[np.arange(len(rows)), worst]
+    scores[rows] = np.where(best > -np.inf, best, np.nan)
+    for k in np.flatnonzero(best >= first):  # only findings have words
+        i, j = rows[k], int(worst[k])
+        spans, labels = measures[i].spans, measures[i].labels
+        measures[i] = replace(
+            measures[i],
+            span=spans[j] if spans else measures[i].span,
+            words=f"{measures[i].words} {labels[j]}" if labels else measures[i].words,
+        )
+    return scores, measures
+
+
 def judge(
     check: Check,
     measures: Sequence[Measure],
     scores: np.ndarray,
     episodes: Sequence[int],
     lengths: Sequence[int],
+    trusted: np.ndarray | None = None,
 ) -> tuple[Limits | None, list[Finding]]:
     """Judge one check over the set.
 
@@ -100,11 +242,15 @@ def judge(
         scores: Its scores, (n,).
         episodes: Episode indices.
         lengths: Frames of each episode.
+        trusted: Which episodes say what is usual, (n,); all by default.
 
     Returns:
         The limits (None where the set is too small to compare) and the findings.
     """
-    bounds = limits(check.rule, scores)
+    too_few = check.per_joint is not None and not np.isfinite(scores).any()
+    bounds = None if too_few else limits(check.rule, scores, trusted)
+    if bounds is not None and check.per_joint is not None and check.rule.tail:
+        bounds = replace(bounds, false_alarms=FALSE_ALARMS)  # the joints' tails were brought to that rate
     findings: list[Finding] = []
     if bounds is None:
         return None, findings

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from collector.dataset.reader import Dataset
 from curation.checks.registry import CHECKS
+from curation.ranking import DISGUISE, RANKINGS, ordered, spearman
 from curation.scores import Scoring
-from curation.show import episode_list, table
+from curation.show import cell, episode_list, table
 
 
 def _by_check(scoring: Scoring, name: str, severity: str) -> list[int]:
@@ -22,7 +24,7 @@ def _reason(scoring: Scoring, name: str) -> str:
     return reasons[0] if reasons and all(reasons) else ""
 
 
-def summary(dataset: Dataset, scoring: Scoring) -> str:
+def summary(dataset: Dataset, scoring: Scoring, structure: Sequence[str] = ()) -> str:
     """Return the table of checks with a finding, then which were silent and which could not be evaluated."""
     about = {check.name: check.about for check in CHECKS}
     rows, silent, skipped = [], [], []
@@ -40,6 +42,7 @@ def summary(dataset: Dataset, scoring: Scoring) -> str:
         lines.append(f"nothing found: {', '.join(silent)}")
     if skipped:
         lines.append(f"not evaluated: {'; '.join(skipped)}")
+    lines += [f"structure: {line}" for line in structure]
     faulty = len(scoring.faulty())
     warned = len({f.episode_index for f in scoring.findings} - set(scoring.faulty()))
     lines.append(
@@ -50,7 +53,11 @@ def summary(dataset: Dataset, scoring: Scoring) -> str:
 
 
 def explanation(scoring: Scoring, episode: int) -> str:
-    """Return every score of one episode with the set's median and limits, then its findings."""
+    """Return every score of one episode with the set's median and limits, then its findings.
+
+    `false alarms` is the share of clean episodes that chance puts beyond the first limit, by the set's own tail;
+    limits in sigmas are of the joint's own spread, and hold the same rate.
+    """
     at = scoring.episodes.index(episode)
     units = {check.name: check.unit for check in CHECKS}
     rows = []
@@ -66,17 +73,39 @@ def explanation(scoring: Scoring, episode: int) -> str:
                 None if limits is None or np.isnan(limits.median) else limits.median,
                 None if limits is None else _known(limits.warn_high, limits.warn_low),
                 None if limits is None else _known(limits.fault_high, limits.fault_low),
+                None if limits is None or np.isnan(limits.false_alarms) else limits.false_alarms,
                 units[name],
                 reason if reason else state,
             )
         )
-    text = table(("check", "score", "usual", "warns at", "fault at", "unit", "state"), rows)
+    head = ("check", "score", "usual", "warns at", "fault at", "false alarms", "unit", "state")
+    text = table(head, rows)
+    expected = sum(row[5] for row in rows if row[5] is not None)
+    text += f"\nchance accuses about {100 * expected:.2g} % of clean episodes in all, by limits that are the set's own"
     found = [
-        f"  {f.severity}, frames {f.from_frame}-{max(f.from_frame, f.to_frame - 1)}: {f.message}"
+        f"  {f.severity}, frames {f.from_frame}-{max(f.from_frame, f.to_frame - 1)}: {cell(f.message)}"
         for f in scoring.findings
         if f.episode_index == episode
     ]
     return "\n".join([f"episode {episode}, {scoring.lengths[at]} frames", text, *found])
+
+
+def rank_table(scoring: Scoring, ranks: dict[str, np.ndarray]) -> str:
+    """Return the soft scores: what comes first, first and last episodes, and the rank correlation to length."""
+    rows = []
+    lengths = np.asarray(scoring.lengths, float)
+    for ranking in RANKINGS:
+        values = ranks[ranking.name]
+        order = [scoring.episodes[i] for i in ordered(ranking, values)]
+        if not order:
+            continue
+        rho = spearman(values, lengths)
+        first, last = (", ".join(map(str, part)) for part in (order[:4], order[-4:][::-1]))
+        middle = float(np.nanmedian(values))
+        note = "length in disguise" if abs(rho) >= DISGUISE else ""
+        rows.append((ranking.name, ranking.about, middle, first, last, f"{rho:+.2f}", note))
+    head = ("soft score", "first come", "median", "first", "last", "correlation to length", "")
+    return table(head, rows) if rows else "no soft scores: nothing to measure"
 
 
 def _known(high: float, low: float) -> float | None:
@@ -89,7 +118,12 @@ def _number(value: float) -> float | None:
 
 
 def result_as_json(
-    dataset: Dataset, scoring: Scoring, dropped: dict[int, str] | None, asked: list[int]
+    dataset: Dataset,
+    scoring: Scoring,
+    dropped: dict[int, str] | None,
+    asked: list[int],
+    structure: Sequence[str] = (),
+    ranks: dict[str, np.ndarray] | None = None,
 ) -> dict[str, Any]:
     """Return the result for machines; `episodes` has the scores of the episodes that were asked for."""
     result: dict[str, Any] = {
@@ -103,6 +137,7 @@ def result_as_json(
             }
             for name in scoring.scores
         },
+        "structure": list(structure),
         "faulty": sorted(scoring.faulty()),
         "findings": [
             {
@@ -122,6 +157,15 @@ def result_as_json(
         result["scores"] = {
             str(e): {n: _number(s[scoring.episodes.index(e)]) for n, s in scoring.scores.items()}
             for e in asked
+        }
+    if ranks is not None:
+        lengths = np.asarray(scoring.lengths, float)
+        result["ranking"] = {
+            name: {
+                "correlation_to_length": _number(spearman(values, lengths)),
+                "scores": [_number(v) for v in values],
+            }
+            for name, values in ranks.items()
         }
     if dropped is not None:
         result["dropped"] = {str(episode): reason for episode, reason in dropped.items()}

@@ -20,7 +20,8 @@ import numpy as np
 
 from collector.dataset import schema
 from collector.dataset.reader import Dataset
-from collector.errors import DemodeckError, StorageError
+from collector.errors import DataError, DemodeckError, StorageError, shown
+from curation.checks import structure
 from curation.checks.base import Check, Episode, Measure
 from curation.checks.reference import Reference
 from curation.checks.registry import CHECKS
@@ -70,6 +71,7 @@ def score_dataset(
             measures = []
             for episode in everything:
                 measures.append(measure_episode(episode, reference, checks))
+                episode.memo.clear()
                 say("checks", len(measures), len(episodes))
         else:
             thin = max(1, -(-sum(lengths) // ENOUGH_FRAMES))
@@ -82,7 +84,19 @@ def score_dataset(
                 (dataset.root, b, reference, names, {e: series[e] for e in b if e in series}) for b in blocks
             ]
             measures = [row for part in _each(pool, _measure, tasks, "checks", say) for row in part]
-    return judge_all(episodes, lengths, measures, reference, checks)
+    return judge_all(episodes, lengths, measures, reference, checks, first_tasks(dataset))
+
+
+def rank_dataset(dataset: Dataset) -> dict[str, np.ndarray]:
+    """Return the soft scores of all episodes by name, (n_episodes,) each; see `curation.ranking`.
+
+    Raises:
+        DataError: If the dataset cannot be read.
+    """
+    from curation.ranking import rank
+
+    episodes = read_episodes(dataset, list(range(dataset.num_episodes)))
+    return rank(episodes, reference_for(dataset, episodes))
 
 
 def _pool(jobs: int) -> AbstractContextManager[Executor | None]:
@@ -121,8 +135,18 @@ def _each(
     return results
 
 
+def first_tasks(dataset: Dataset) -> np.ndarray:
+    """Return the number of each episode's first task in the episode table; 0 where it names none, (n_episodes,)."""
+    if "tasks" not in dataset.episodes.column_names:
+        return np.zeros(dataset.num_episodes, int)
+    numbers: dict[str, int] = {}
+    words = [str((names or [""])[0]) for names in dataset.episodes["tasks"].to_pylist()]
+    return np.array([numbers.setdefault(word, len(numbers)) for word in words])
+
+
 def _columns_to_read(dataset: Dataset) -> list[str]:
-    return [name for name in schema.numeric_keys(dataset.features) if name not in schema.DEFAULT_FEATURES]
+    left_out = set(schema.DEFAULT_FEATURES) - set(structure.COLUMNS)
+    return [name for name in schema.numeric_keys(dataset.features) if name not in left_out]
 
 
 def read_episodes(dataset: Dataset, indices: Sequence[int], video: Video | None = None) -> list[Episode]:
@@ -150,8 +174,8 @@ def reference_for(dataset: Dataset, episodes: Sequence[Episode]) -> Reference:
 def _names(dataset: Dataset, column: str) -> list[str]:
     names = (dataset.features.get(column) or {}).get("names")
     if isinstance(names, dict):  # older lerobot: {"motors": [...]}
-        names = [name for group in names.values() for name in group]
-    return [str(name) for name in names or []]
+        names = [name for group in names.values() for name in group or []]
+    return [shown(name, 40) for name in names or []]
 
 
 @lru_cache(maxsize=1)
@@ -169,16 +193,23 @@ def _measure(
 
 def _look(root: Path, block: list[int]) -> Video:
     dataset = _opened(root)
-    return {
-        i: {camera: video_series(dataset.frames(i, camera)) for camera in dataset.camera_keys} for i in block
-    }
+    return {i: {camera: _series(dataset, i, camera) for camera in dataset.camera_keys} for i in block}
 
 
-def store(root: Path, scoring: Scoring, video: bool) -> None:
+def _series(dataset: Dataset, episode: int, camera: str) -> dict[str, np.ndarray]:
+    """Return a camera's series; what cannot be decoded is a finding of the check `video_broken`."""
+    try:
+        return video_series(dataset.frames(episode, camera))
+    except DataError:
+        return video_series([]) | {"broken": np.ones(1)}
+
+
+def store(root: Path, scoring: Scoring, video: bool, ranks: dict[str, np.ndarray] | None = None) -> None:
     """Write `curation/scores.parquet` and `curation/findings.parquet` below `root`, each atomically.
 
     Scores have one row per episode and check: `episode_index`, `check`, `score` (null where not evaluated),
-    `state` ("ok", "warn", "fault", "skipped") and `note` (why it was skipped).
+    `state` ("ok", "warn", "fault", "skipped"; "rank" for a soft score, which accuses nobody) and `note` (why it
+    was skipped).
 
     Raises:
         StorageError: If the disk refuses; earlier scores are then as before.
@@ -194,6 +225,14 @@ def store(root: Path, scoring: Scoring, video: bool) -> None:
             rows["score"].append(None if np.isnan(score) else float(score))
             rows["state"].append("skipped" if reason else worst.get((episode, name), "ok"))
             rows["note"].append(reason or None)
+    for name, values in (ranks or {}).items():
+        for episode, value in zip(scoring.episodes, values):
+            known = bool(np.isfinite(value))
+            rows["episode_index"].append(episode)
+            rows["check"].append(name)
+            rows["score"].append(float(value) if known else None)
+            rows["state"].append("rank")
+            rows["note"].append(None if known else "nothing to measure")
     kinds = pa.schema(
         [
             ("episode_index", pa.int64()),

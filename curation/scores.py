@@ -16,6 +16,10 @@ ENOUGH_FRAMES = 100_000
 """Frames that the reference is built from; more would cost time and change nothing."""
 
 
+ROUNDS = 3
+"""How often the episodes are judged, each time against those that had no fault before."""
+
+
 @dataclass(frozen=True)
 class Scoring:
     """The checks' results over a set.
@@ -87,19 +91,37 @@ def judge_all(
     measures: Sequence[Sequence[Measure]],
     reference: Reference,
     checks: Sequence[Check] = CHECKS,
+    tasks: np.ndarray | None = None,
 ) -> Scoring:
-    """Judge the measures of all episodes, given one list a check in the order of `checks` per episode."""
-    scores, bounds, skipped, findings = {}, {}, {}, []
-    for c, check in enumerate(checks):
-        column = [row[c] for row in measures]
-        scores[check.name], column = scores_of(check, column, reference)
-        bounds[check.name], found = judge(check, column, scores[check.name], episodes, lengths)
-        findings += found
-        missing = "too few episodes to compare with" if bounds[check.name] is None else ""
-        skipped[check.name] = [
-            m.skipped or missing or ("" if np.isfinite(s) or np.isinf(s) else "nothing to compare with")
-            for m, s in zip(column, scores[check.name])
-        ]
+    """Judge the measures of all episodes, given one list a check in the order of `checks` per episode.
+
+    Judged three times: each time only episodes without a fault so far say what is usual, so that those with
+    plain faults do not hide others.
+    """
+    columns = [[row[c] for row in measures] for c in range(len(checks))]
+    combined = {
+        check.name: scores_of(check, columns[c], reference)
+        for c, check in enumerate(checks)
+        if check.combine is not None
+    }
+    trusted = np.ones(len(measures), bool)
+    at = {episode: i for i, episode in enumerate(episodes)}
+    for _ in range(ROUNDS):
+        scores, bounds, skipped, findings = {}, {}, {}, []
+        for c, check in enumerate(checks):
+            given = combined.get(check.name)
+            found_scores, column = given or scores_of(check, columns[c], reference, trusted, tasks)
+            scores[check.name] = found_scores
+            bounds[check.name], found = judge(check, column, found_scores, episodes, lengths, trusted)
+            findings += found
+            missing = "too few episodes to compare with" if bounds[check.name] is None else ""
+            skipped[check.name] = [
+                m.skipped or missing or ("" if np.isfinite(s) or np.isinf(s) else "nothing to compare with")
+                for m, s in zip(column, found_scores)
+            ]
+        trusted[[at[f.episode_index] for f in findings if f.severity == "fault"]] = False
+        if trusted.sum() < len(trusted) / 3:
+            break
     order = {check.name: i for i, check in enumerate(checks)}
     findings.sort(key=lambda f: (f.episode_index, f.severity != "fault", order[f.check]))
     return Scoring(list(episodes), list(lengths), scores, bounds, skipped, findings)
@@ -114,4 +136,12 @@ def score_episodes(
     """Run the checks over episodes in memory."""
     reference = reference_of(episodes, state_names, action_names)
     measures = [measure_episode(episode, reference, checks) for episode in episodes]
-    return judge_all([e.index for e in episodes], [len(e) for e in episodes], measures, reference, checks)
+    lengths = [len(e) for e in episodes]
+    tasks = np.array([task_of(e) for e in episodes])
+    return judge_all([e.index for e in episodes], lengths, measures, reference, checks, tasks)
+
+
+def task_of(episode: Episode) -> int:
+    """Return the number of an episode's first task; 0 where it has none."""
+    column = episode.columns.get("task_index")
+    return int(column.flat[0]) if column is not None and column.size else 0

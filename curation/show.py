@@ -7,6 +7,8 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from collector.errors import shown
+
 
 def cell(value: Any) -> str:
     """Return a value as it stands in a table: nothing for null, yes/no, short numbers, one line of text."""
@@ -18,7 +20,7 @@ def cell(value: Any) -> str:
         return f"{value:.4g}"
     if isinstance(value, (list, tuple)):
         return ", ".join(cell(v) for v in value)
-    return " ".join(str(value).split())
+    return shown(" ".join(str(value).split()), 10_000)
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from collector.dataset import schema, tables
+from collector.dataset import schema, tables, trust
 from collector.dataset.stats import Stats, column_stats, unflatten
 from collector.errors import DataError, UsageError
 
@@ -50,6 +50,7 @@ class Dataset:
         episodes = episodes.slice(0, expected)  # one row more: a save was interrupted after its commit
         if episodes["episode_index"].to_pylist() != list(range(expected)):
             raise DataError(f"{root} is damaged: its episode table does not count 0 to {expected - 1}")
+        trust.check_episodes(root, episodes)
         dataset = cls(root, info, episodes)
         for path in sorted(set(dataset.data_files)):
             if not path.exists():
@@ -154,18 +155,41 @@ class Dataset:
         self, path: Path, names: list[str], episodes: list[int]
     ) -> dict[int, dict[str, np.ndarray]]:
         table = tables.read_parquet(path, list(dict.fromkeys([*names, "episode_index"])))
+        if "episode_index" not in table.column_names:
+            raise DataError(f"{path} has no column 'episode_index': restore it, or pull the dataset again")
         if absent := set(names) - set(table.column_names):
             raise DataError(
                 f"{path} has no column '{sorted(absent)[0]}', which {tables.INFO} names: restore it"
             )
         of_row = table["episode_index"].to_numpy()
-        arrays = {name: schema.to_numpy(table[name]) for name in names}
+        arrays = {name: self._array(path, name, table[name]) for name in names}
         parts = {}
         for episode in episodes:
             at = rows_of(of_row, episode, int(self._lengths[episode]), path)
             where = slice(at.start, at.stop) if isinstance(at, range) else at
             parts[episode] = {name: array[where] for name, array in arrays.items()}
         return parts
+
+    def _array(self, path: Path, name: str, column: pa.ChunkedArray) -> np.ndarray:
+        """Return a column as an array of the feature's width, or say what is wrong with it."""
+        reason = ""
+        try:
+            array = schema.to_numpy(column)
+        except (ValueError, TypeError, pa.ArrowException):
+            reason = "rows of different length, or empty ones"
+        else:
+            feature = self.features[name]
+            width = int(np.prod(feature["shape"], dtype=np.int64))
+            numeric = feature["dtype"] not in ("string", "language")
+            if numeric and array.dtype.kind not in "biuf":
+                reason = f"{column.type} where info.json says {feature['dtype']}"
+            elif numeric and len(array) and array[0].size != width:
+                reason = f"{array[0].size} values a frame where info.json says {width}"
+        if reason:
+            raise DataError(
+                f"{path}: the column '{name}' has {reason}: restore it, or pull the dataset again"
+            )
+        return array
 
     def episode(self, index: int, names: Sequence[str] | None = None) -> dict[str, np.ndarray]:
         """Return the columns of one episode; by default all that are not cameras. Raises as `columns`."""

@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from collector.dataset import trust
 from collector.dataset.parquet_salvage import has_footer
 from collector.errors import DataError
 
@@ -37,13 +38,14 @@ def read_info(root: Path) -> dict[str, Any]:
         version, features = str(info["codebase_version"]), info["features"]
     except FileNotFoundError:
         raise DataError(f"{root} is no LeRobot dataset: it has no {INFO}") from None
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataError(
             f"{root / INFO} is damaged ({error}): restore it or pull the dataset again"
         ) from error
     if not version.startswith("v3."):
         how = f": convert it with '{CONVERTER}'" if version.startswith("v2.") else ""
         raise DataError(f"{root} has version {version}, and v3.0 is needed{how}")
+    trust.check_info(root / INFO, info)
     for feature in features.values():
         feature["shape"] = tuple(feature["shape"])
     return info
@@ -171,7 +173,13 @@ def read_episodes(root: Path, with_stats: bool = False) -> pa.Table:
             read = pool.map(lambda path: read_parquet(path, names), files[at : at + _FILES_AT_ONCE])
             parts = [part.replace_schema_metadata(None) for part in read]
             parts = [table, *parts] if at else parts
-            table = pa.concat_tables(parts, promote_options="permissive").combine_chunks()
+            try:
+                table = pa.concat_tables(parts, promote_options="permissive").combine_chunks()
+            except pa.ArrowException as error:
+                reason = " ".join(str(error).split())[:120]
+                raise DataError(
+                    f"{root / 'meta' / 'episodes'}: its files do not fit together ({reason}): restore them"
+                ) from error
     if "episode_index" not in table.column_names:
         raise DataError(f"{root / 'meta' / 'episodes'} has no column 'episode_index': restore it")
     return table.sort_by("episode_index")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -26,6 +27,7 @@ class Episode:
         state: `observation.state` with non-finite values filled in, float64, (n_frames, n_state).
         action: `action` likewise, float64, (n_frames, n_action).
         video: Per camera the series that `curation.video_pass` makes, empty where the video was not read.
+        memo: What several checks compute from the same arrays, kept while the episode is measured.
     """
 
     index: int
@@ -34,6 +36,7 @@ class Episode:
     state: np.ndarray
     action: np.ndarray
     video: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
+    memo: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def of(
@@ -66,7 +69,8 @@ def filled(values: np.ndarray | None, n_frames: int) -> np.ndarray:
     """
     if values is None:
         return np.zeros((n_frames, 0))
-    array = np.array(values, dtype=np.float64).reshape(len(values), -1)
+    array = np.array(values, dtype=np.float64)
+    array = array.reshape(len(array), int(np.prod(array.shape[1:])))
     for j in np.flatnonzero(~np.isfinite(array).all(axis=0)):
         good = np.flatnonzero(np.isfinite(array[:, j]))
         array[:, j] = np.interp(np.arange(len(array)), good, array[good, j]) if len(good) else 0.0
@@ -82,7 +86,9 @@ class Measure:
         span: Frames [from, to) that the score comes from; None for the whole episode.
         words: What and where, for the finding's message.
         skipped: Why the check cannot be evaluated, empty where it was.
-        features: For checks with `combine`: what the set compares, (n_features,).
+        features: For checks with `combine` or `per_joint`: what the set compares, (n_features,).
+        spans: For checks with `per_joint`: the frames of each feature.
+        labels: For checks with `per_joint`: the name of each feature, added to the words.
     """
 
     score: float = float("nan")
@@ -90,6 +96,8 @@ class Measure:
     words: str = ""
     skipped: str = ""
     features: np.ndarray | None = None
+    spans: list[tuple[int, int] | None] | None = None
+    labels: list[str] | None = None
 
 
 def skip(reason: str) -> Measure:
@@ -109,6 +117,8 @@ class Rule:
         log: Take robust z of the score's logarithm (for scores that spread over decades).
         rel, floor: Smallest spread that robust z assumes: `rel * |median|` and `floor` (of the log if `log`).
         at_least: A score below this is never a finding, however unusual (`side` "high" only).
+        tail: Limits against the set are raised until chance, as the set's own tail has it, passes them in at
+            most `judge.FALSE_ALARMS` of the clean episodes.
     """
 
     fault: float | None
@@ -119,6 +129,26 @@ class Rule:
     rel: float = 0.1
     floor: float = 0.0
     at_least: float = -np.inf
+    tail: bool = True
+
+
+@dataclass(frozen=True)
+class PerJoint:
+    """Compares each joint (or entry) with the same joint of the other episodes; the worst one counts.
+
+    The score is the robust z of the joint's feature, (x - median) / max(1.4826 MAD, rel |median|, floor).
+
+    Attributes:
+        floor: Smallest spread, in the feature's unit (of the logarithm if `log`).
+        rel: Smallest spread as a share of the median.
+        log: Compare logarithms.
+        both: Small features are as bad as large ones.
+    """
+
+    floor: float = 0.0
+    rel: float = 0.1
+    log: bool = False
+    both: bool = False
 
 
 @dataclass(frozen=True)
@@ -134,6 +164,7 @@ class Check:
         combine: For checks that compare episodes: features of all episodes (n, n_features) -> scores (n,),
             and per episode what to add to the words.
         video: True where the check needs the decoded video.
+        per_joint: For checks that compare each joint with the set's; the score is then in robust sigmas.
     """
 
     name: str
@@ -143,6 +174,7 @@ class Check:
     rule: Rule
     combine: Callable[[np.ndarray, Reference], tuple[np.ndarray, list[str]]] | None = None
     video: bool = False
+    per_joint: PerJoint | None = None
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from curation.checks.base import Check, Episode, Measure, Reference, Rule, joint_name, skip
+from curation.checks.base import Check, Episode, Measure, PerJoint, Reference, Rule, joint_name, skip
 
 
 def measure(episode: Episode, reference: Reference) -> Measure:
-    """Score the worst second's RMS of the action's reversing second difference, in % of the range.
+    """Take per entry the worst second's RMS of the action's reversing second difference, in % of the range.
 
     The second difference of a smooth path is small; of a tremor it alternates in sign from frame to frame.
     So the energy is -d2[t] * d2[t+1] where positive (an alternation of amplitude A gives 16 A^2, a bend or a
@@ -23,23 +23,38 @@ def measure(episode: Episode, reference: Reference) -> Measure:
     energy = np.maximum(-second[1:] * second[:-1], 0)
     # A running median of 9 frames of the two-frame maxima: at least half of them must reverse.
     paired = np.maximum(energy[1:], energy[:-1])
-    from scipy.ndimage import percentile_filter, uniform_filter1d
-
-    steady = percentile_filter(paired, 50, size=(min(9, len(paired)), 1), mode="nearest")
-    mean = uniform_filter1d(steady, min(window, len(steady)), axis=0, mode="nearest")
-    t, j = np.unravel_index(int(np.argmax(mean)), mean.shape)
-    half = window // 2
+    steady = _running_median(paired, min(9, len(paired)) | 1)
+    mean = _running_mean(steady, min(window, len(steady)))
+    at, half = mean.argmax(axis=0), window // 2
     return Measure(
-        100 * float(np.sqrt(mean[t, j]) / 4),
-        (max(0, int(t) - half), min(n, int(t) + half + 3)),
-        f"tremor of the action {joint_name(reference.action_names, int(j))}",
+        features=25 * np.sqrt(mean[at, np.arange(mean.shape[1])]),
+        spans=[(max(0, int(t) - half), min(n, int(t) + half + 3)) for t in at],
+        labels=[joint_name(reference.action_names, j) for j in range(mean.shape[1])],
+        words="tremor of the action",
     )
+
+
+def _framed(values: np.ndarray, window: int) -> np.ndarray:
+    """Return the values with the first and last ones repeated, so that `window` frames lie about each."""
+    before = window // 2
+    return np.concatenate([values[:1].repeat(before, 0), values, values[-1:].repeat(window - 1 - before, 0)])
+
+
+def _running_median(values: np.ndarray, window: int) -> np.ndarray:
+    about = np.lib.stride_tricks.sliding_window_view(_framed(values, window), window, axis=0)
+    return np.partition(about, window // 2, axis=-1)[..., window // 2]
+
+
+def _running_mean(values: np.ndarray, window: int) -> np.ndarray:
+    sums = np.cumsum(np.concatenate([np.zeros((1, values.shape[1])), _framed(values, window)]), axis=0)
+    return np.maximum(sums[window:] - sums[:-window], 0) / window
 
 
 CHECK = Check(
     "chatter",
-    "% of the range",
+    "sigma",
     "tremor of an action",
     measure,
-    Rule(fault=8, warn=5, floor=0.06, rel=0.3, at_least=0.3),
+    Rule(fault=9, warn=7, against_set=False),
+    per_joint=PerJoint(floor=0.02, rel=0.25),
 )

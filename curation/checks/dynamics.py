@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from curation.checks.base import Check, Episode, Measure, Reference, Rule, joint_name, skip
+from curation.checks.base import Check, Episode, Measure, PerJoint, Reference, Rule, joint_name, skip
 from curation.checks.reference import ACTION_HISTORY, one_step_inputs
 
 
@@ -21,16 +21,17 @@ def residual(episode: Episode, reference: Reference) -> np.ndarray | None:
 
 
 def measure_jump(episode: Episode, reference: Reference) -> Measure:
-    """Score the largest |r| / sigma over frames and joints."""
+    """Take per joint the largest |r| / sigma over the frames."""
     r = residual(episode, reference)
     if r is None:
         return skip("too few frames to fit the dynamics")
-    t, j = np.unravel_index(int(np.argmax(np.abs(r))), r.shape)
-    frame = int(t) + ACTION_HISTORY
+    size = np.abs(r)
+    at = size.argmax(axis=0)
     return Measure(
-        float(np.abs(r[t, j])),
-        (frame, frame + 1),
-        f"{joint_name(reference.state_names, int(j))} jumped off its dynamics",
+        features=size[at, np.arange(r.shape[1])],
+        spans=[(int(t) + ACTION_HISTORY, int(t) + ACTION_HISTORY + 1) for t in at],
+        labels=[joint_name(reference.state_names, j) for j in range(r.shape[1])],
+        words="jumped off its dynamics:",
     )
 
 
@@ -49,8 +50,9 @@ JUMP = Check(
     "sigma",
     "a joint that jumps off its one-step dynamics",
     measure_jump,
-    # Contacts jump too, in every flight: only what is far beyond the set's own largest jumps counts.
-    Rule(fault=6, warn=4, log=True, floor=0.25, at_least=6),
+    # Contacts jump too, in every flight: only what is far beyond the joint's own largest jumps counts.
+    Rule(fault=9, warn=7, against_set=False),
+    per_joint=PerJoint(log=True, floor=0.15),
 )
 BIAS = Check(
     "dynamics_bias",

@@ -26,6 +26,24 @@ def combine(features: np.ndarray, reference: Reference) -> tuple[np.ndarray, lis
     return 100 * distances[:, 1:].mean(axis=1), [""] * len(features)
 
 
+def measure_moving(episode: Episode, reference: Reference) -> Measure:
+    """Score the speed at the end: the action's largest mean step over the last 0.15 s, in % of the range a second."""
+    n = max(2, round(0.15 * episode.fps))
+    if len(episode) < 2 * n or not np.isfinite(reference.action_scale).any():
+        return skip("too short, or no action")
+    speed = np.abs(episode.action[-1] - episode.action[-1 - n]) / n * episode.fps / reference.action_scale
+    return Measure(
+        100 * float(speed.max()), (len(episode) - n, len(episode)), "ends in the middle of a motion:"
+    )
+
+
+MOVING = Check(
+    "truncated",
+    "% of the range a second",
+    "ends in the middle of a motion",
+    measure_moving,
+    Rule(fault=None, warn=5, floor=3, rel=0.3, at_least=15),
+)
 CHECK = Check(
     "end_state",
     "% of the range",

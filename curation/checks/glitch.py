@@ -4,43 +4,68 @@ from __future__ import annotations
 
 import numpy as np
 
-from curation.checks.base import Check, Episode, Measure, Reference, Rule, joint_name, skip
+from curation.checks.base import Check, Episode, Measure, PerJoint, Reference, Rule, joint_name, skip
+from curation.checks.tracking import residual
 
 
-def deviation(values: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """Return |x - medfilt7(x)| in shares of the range, (n_frames, dim).
+def peak_height(values: np.ndarray, widths: tuple[int, ...] = (1, 2)) -> np.ndarray:
+    """Return how high a value stands out of those around it, (n_frames, dim), in the values' unit.
 
-    A running median of 7 keeps ramps and steps and takes out excursions of up to 3 frames; what it takes
-    out is the spike. At the ends the window is reflected.
+    For each width w it is min(|x[t] - x[t-w]|, |x[t] - x[t+w]|) where both have the same sign, else 0, and the
+    largest over the widths counts. A smooth path has no peaks however fast it is; its turns are flat.
     """
-    from scipy.ndimage import median_filter
+    result = np.zeros_like(values)
+    for w in widths:
+        before, after = values[w:-w] - values[: -2 * w], values[w:-w] - values[2 * w :]
+        height = np.where(before * after > 0, np.minimum(np.abs(before), np.abs(after)), 0.0)
+        np.maximum(result[w:-w], height, out=result[w:-w])
+    return result
 
-    return np.abs(values - median_filter(values, size=(7, 1), mode="nearest")) / scale
 
-
-def _measure(values: np.ndarray, scale: np.ndarray, names: list[str], what: str) -> Measure:
-    if len(values) < 7 or values.shape[1] == 0:
-        return skip(f"fewer than 7 frames or no {what}")
-    share = deviation(values, scale)
-    t, j = np.unravel_index(int(np.argmax(share)), share.shape)
+def _measure(heights: np.ndarray, labels: list[str], words: str) -> Measure:
+    at = heights.argmax(axis=0)
+    n = len(heights)
     return Measure(
-        100 * float(share[t, j]),
-        (max(0, int(t) - 1), min(len(values), int(t) + 2)),
-        f"spike of the {what} {joint_name(names, int(j))}",
+        features=100 * heights[at, np.arange(heights.shape[1])],
+        spans=[(max(0, int(t)), min(n, int(t) + 1)) for t in at],
+        labels=labels,
+        words=words,
     )
 
 
 def measure_action(episode: Episode, reference: Reference) -> Measure:
-    """Score max |a - medfilt7(a)| over frames and entries, in % of the entry's range over the set."""
-    return _measure(episode.action, reference.action_scale, reference.action_names, "action")
+    """Take per entry of the action its highest peak, in % of its range."""
+    if len(episode) < 9 or episode.action.shape[1] == 0:
+        return skip("fewer than 9 frames or no action")
+    labels = [joint_name(reference.action_names, j) for j in range(episode.action.shape[1])]
+    return _measure(peak_height(episode.action) / reference.action_scale, labels, "spike of the action")
+
+
+def _lone(values: np.ndarray) -> np.ndarray:
+    """Return the height of single values over equal neighbours: what the neighbours differ by is taken off."""
+    heights = peak_height(values, (1,))
+    heights[1:-1] = np.maximum(heights[1:-1] - np.abs(values[2:] - values[:-2]), 0)
+    return heights
 
 
 def measure_state(episode: Episode, reference: Reference) -> Measure:
-    """Score max |s - medfilt7(s)| likewise: an encoder or bus error."""
-    return _measure(episode.state, reference.state_scale, reference.state_names, "state")
+    """Take per joint its highest peak, in % of its range: an encoder's or bus's error.
+
+    Where the joints follow their actions, the peaks are those of the tracking residual: a servo that follows a
+    quick command has none. Only single readings count: a body that was hit takes longer to come back.
+    """
+    if len(episode) < 9 or episode.state.shape[1] == 0:
+        return skip("fewer than 9 frames or no state")
+    heights = _lone(episode.state) / reference.state_scale
+    r, model = residual(episode, reference), reference.tracking
+    if r is not None and model is not None:
+        heights[:, model.joints] = _lone(r)
+    labels = [joint_name(reference.state_names, j) for j in range(episode.state.shape[1])]
+    return _measure(heights, labels, "spike of the measured")
 
 
-# Fast flights have larger deviations in every episode: the spread is never taken under a third of the median.
-_RULE = Rule(fault=6, warn=4, floor=0.7, rel=0.35, at_least=5)
-ACTION = Check("glitch", "% of the range", "spike of an action", measure_action, _RULE)
-STATE = Check("state_glitch", "% of the range", "spike of a measured joint", measure_state, _RULE)
+# In sigmas of the joint's own highest peaks in the set; a spread under 0.25 % of the range is never taken.
+_RULE = Rule(fault=9, warn=7, against_set=False)
+_JOINTS = PerJoint(floor=0.25, rel=0.35)
+ACTION = Check("glitch", "sigma", "spike of an action", measure_action, _RULE, per_joint=_JOINTS)
+STATE = Check("state_glitch", "sigma", "spike of a measured joint", measure_state, _RULE, per_joint=_JOINTS)

@@ -2,12 +2,59 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from curation.checks.base import Check, Episode, Measure, Reference, Rule, skip
+from curation.checks.tracking import predicted, residual
+
+
+def slope_lag(episode: Episode, reference: Reference, rows: slice) -> float | None:
+    """Return how many frames the state is later than the tracking model has it; None without model or motion.
+
+    A delay of d frames makes the residual -d v, v the predicted velocity: per joint the least squares over
+    the frames that move, and the median of the joints, so that one joint's own fault is no delay.
+    """
+    r = residual(episode, reference)
+    if r is None or reference.tracking is None:
+        return None
+    v = np.gradient(predicted(episode, reference), axis=0)[rows]
+    e = r[rows]
+    if len(v) < 12:
+        return None
+    e = e - np.median(e, axis=0)
+    energy = (v**2).sum(axis=0)
+    moves = energy > len(v) * (0.002**2)
+    if not moves.any():
+        return None
+    return -float(np.median((v * e).sum(axis=0)[moves] / energy[moves]))
 
 
 def measure(episode: Episode, reference: Reference) -> Measure:
+    """Score the state's delay behind what its actions make it do, in frames, by `slope_lag`.
+
+    That is exact for small delays; from 1.5 frames on, and where there is no tracking model, `shift_lag` counts.
+    """
+    fine = slope_lag(episode, reference, slice(None))
+    if fine is not None and abs(fine) < 1.5:
+        return Measure(fine, None, "lag of the state behind the action")
+    coarse = shift_lag(episode, reference)
+    if fine is None or reference.tracking is None or coarse.skipped:
+        return coarse
+    return replace(coarse, score=max(abs(fine), abs(coarse.score)) * float(np.sign(fine)))
+
+
+def measure_drift(episode: Episode, reference: Reference) -> Measure:
+    """Score how much later the state is in the last third than in the first, in frames, by `slope_lag`."""
+    n = len(episode)
+    parts = [slope_lag(episode, reference, rows) for rows in (slice(0, n // 3), slice(2 * n // 3, n))]
+    if parts[0] is None or parts[1] is None:
+        return skip("no tracking model, or a third without motion")
+    return Measure(parts[1] - parts[0], None, "the state falls behind by")
+
+
+def shift_lag(episode: Episode, reference: Reference) -> Measure:
     """Score argmin over k of the MSE between two-frame velocities of action[t] and state[t+k], in frames.
 
     A parabola through the minimum and its neighbours gives the fraction. Columns shifted against each other
@@ -43,5 +90,12 @@ CHECK = Check(
     "frames",
     "state and action shifted in time",
     measure,
-    Rule(fault=6, warn=4, side="both", floor=0.2, rel=0.1),
+    Rule(fault=6, warn=4, side="both", floor=0.1, rel=0.1),
+)
+DRIFT = Check(
+    "desync",
+    "frames",
+    "state and action that drift apart",
+    measure_drift,
+    Rule(fault=6, warn=4, side="both", floor=0.15, rel=0.0),
 )

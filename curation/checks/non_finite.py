@@ -14,7 +14,7 @@ def measure(episode: Episode, reference: Reference) -> Measure:
     for name, values in episode.columns.items():
         if values.dtype.kind != "f":
             continue
-        rows = ~np.isfinite(values.reshape(len(values), -1)).all(axis=1)
+        rows = ~np.isfinite(values).all(axis=tuple(range(1, values.ndim)))
         if rows.any():
             where.append(name)
             bad |= rows

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 
-from curation.checks.base import Check, Episode, Measure, Reference, Rule, longest, runs, skip
+from curation.checks.base import Check, Episode, Measure, PerJoint, Reference, Rule, longest, runs, skip
 from curation.checks.still import moving
 
 FROZEN_FRAMES = 8
 DARK_LEVEL = 16.0
+
+
+def measure_broken(episode: Episode, reference: Reference) -> Measure:
+    """Count the cameras whose video is missing, damaged or too short for the episode."""
+    if not episode.video:
+        return skip("the video was not read (run with --video)")
+    broken = [camera for camera, series in episode.video.items() if "broken" in series]
+    return Measure(float(len(broken)), None, f"the video cannot be read to its end: {', '.join(broken)}")
 
 
 def measure_dark(episode: Episode, reference: Reference) -> Measure:
@@ -45,15 +55,48 @@ def measure_blur(episode: Episode, reference: Reference) -> Measure:
     """Take per camera the log10 of the median Laplacian variance; `combine` compares it with the set's."""
     if not episode.video:
         return skip("the video was not read (run with --video)")
-    sharpness = [np.median(s["sharpness"]) if len(s["sharpness"]) else 0.0 for s in episode.video.values()]
+    sharpness = [np.median(s["sharpness"]) if len(s["sharpness"]) else np.nan for s in episode.video.values()]
     return Measure(features=np.log10(np.maximum(sharpness, 1e-3)), words="loss of sharpness")
 
 
 def combine_blur(features: np.ndarray, reference: Reference) -> tuple[np.ndarray, list[str]]:
     """Score how many decades the blurriest camera is under its median in the set; (n, n_cameras) -> (n,)."""
-    return np.max(np.nanmedian(features, axis=0) - features, axis=1), [""] * len(features)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a camera that no episode could show
+        below = np.nanmedian(features, axis=0) - features
+    return np.where(np.isfinite(below), below, -np.inf).max(axis=1), [""] * len(features)
 
 
+BROKEN = Check(
+    "video_broken",
+    "cameras",
+    "a video that cannot be read to its end",
+    measure_broken,
+    Rule(fault=1, warn=None, against_set=False),
+    video=True,
+)
+
+
+def measure_exposure(episode: Episode, reference: Reference) -> Measure:
+    """Take per camera the median grey level of its pictures, 0 to 255."""
+    if not episode.video:
+        return skip("the video was not read (run with --video)")
+    names = sorted(episode.video)
+    grey = [float(np.median(b)) if len(b := episode.video[name]["brightness"]) else np.nan for name in names]
+    return Measure(
+        features=np.array(grey), labels=names, words="pictures much darker or brighter than usual of"
+    )
+
+
+EXPOSURE = Check(
+    "exposure",
+    "sigma",
+    "a camera darker or brighter than in the set, or exchanged",
+    measure_exposure,
+    Rule(fault=None, warn=7, against_set=False),
+    video=True,
+    per_joint=PerJoint(floor=3.0, rel=0.03, both=True),
+)
 DARK = Check(
     "dark",
     "% of the frames",

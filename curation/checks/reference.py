@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+
+from curation.checks.tracking_model import TrackingModel, fit_tracking
 
 ACTION_HISTORY = 5
 """Actions a[t..t-4] that the one-step model sees: room for a servo's delay."""
@@ -21,10 +24,14 @@ class Reference:
         state_scale: Range from the 1st to the 99th percentile of the set, (n_state,); inf where constant.
         action_scale: Likewise, (n_action,).
         motion: Median over episodes of the state's range within an episode, (n_state,).
+        action_motion: Likewise of the action, (n_action,).
         tracks: Whether state entry j follows action entry j in the same unit, bool, (n_state,).
         weights: One-step dynamics in scaled units, (n_inputs, n_state); None where the set is too small.
         sigma: Robust standard deviation of its residual, (n_state,).
         usual_difference: Per camera the usual grey difference of two frames, in grey levels.
+        tracking: Where joints should be by their actions alone; None where none follows its action.
+        quantum: Smallest step that a state entry usually makes, in its unit, (n_state,); 0 where it has none.
+        centre: Median of the episodes' medians of each state entry, (n_state,), and action entry, (n_action,).
     """
 
     fps: float
@@ -37,6 +44,10 @@ class Reference:
     weights: np.ndarray | None
     sigma: np.ndarray
     usual_difference: dict[str, float] = field(default_factory=dict)
+    tracking: TrackingModel | None = None
+    quantum: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    centre: tuple[np.ndarray, np.ndarray] = (np.zeros(0), np.zeros(0))
+    action_motion: np.ndarray = field(default_factory=lambda: np.zeros(0))
 
 
 def build_reference(
@@ -58,7 +69,7 @@ def build_reference(
         usual_difference: Per camera the usual grey difference of two frames.
     """
     state_scale, action_scale = _scale(states), _scale(actions)
-    motion = np.median([np.ptp(s, axis=0) if len(s) else np.zeros(s.shape[1]) for s in states], axis=0)
+    motion, action_motion = _motion(states), _motion(actions)
     tracks = _tracks(states, actions, state_scale)
     weights, sigma = fit_dynamics(states, actions, state_scale, action_scale)
     return Reference(
@@ -72,14 +83,45 @@ def build_reference(
         weights,
         sigma,
         usual_difference or {},
+        fit_tracking(states, actions, tracks, state_scale, action_scale),
+        np.median([smallest_step(s) for s in states[:200]], axis=0),
+        (_centre(states), _centre(actions)),
+        action_motion,
     )
 
 
+def _motion(arrays: Sequence[np.ndarray]) -> np.ndarray:
+    return np.median([np.ptp(a, axis=0) if len(a) else np.zeros(a.shape[1]) for a in arrays], axis=0)
+
+
+def smallest_step(values: np.ndarray) -> np.ndarray:
+    """Return the smallest step that each entry often makes: the 5th percentile of its changes, (dim,)."""
+    steps = np.sort(np.abs(np.diff(values, axis=0)), axis=0)
+    if not len(steps):
+        return np.zeros(values.shape[1])
+    resting = (steps == 0).sum(axis=0)
+    at = np.minimum(resting + (0.05 * (len(steps) - resting)).astype(int), len(steps) - 1)
+    return steps[at, np.arange(values.shape[1])]
+
+
+def _centre(arrays: Sequence[np.ndarray]) -> np.ndarray:
+    medians = [np.median(a, axis=0) for a in arrays if len(a)]
+    return np.median(medians, axis=0) if medians else np.zeros(arrays[0].shape[1])
+
+
 def _scale(arrays: Sequence[np.ndarray]) -> np.ndarray:
-    joined = np.concatenate(arrays)
-    if not len(joined):
-        return np.full(joined.shape[1], np.inf)
-    low, high = np.percentile(joined, [1, 99], axis=0)
+    """Return the range of each entry: from the 5th percentile of the episodes' low ends to the 95th of the high ones.
+
+    An episode's ends are its 1st and 99th percentiles. So neither some frames of an episode nor some episodes in
+    another unit stretch the range.
+    """
+    ends = [np.quantile(a, [0.01, 0.99], axis=0) for a in arrays if len(a)]
+    if not ends:
+        return np.full(arrays[0].shape[1], np.inf)
+    low, high = (
+        np.quantile([e[0] for e in ends], 0.05, axis=0),
+        np.quantile([e[1] for e in ends], 0.95, axis=0),
+    )
     span = high - low
     # A constant entry says nothing: an infinite scale makes each of its shares 0.
     return np.where(span > 1e-6 * np.maximum(1e-3, np.abs(high)), span, np.inf)
@@ -88,19 +130,29 @@ def _scale(arrays: Sequence[np.ndarray]) -> np.ndarray:
 def _tracks(states: Sequence[np.ndarray], actions: Sequence[np.ndarray], scale: np.ndarray) -> np.ndarray:
     """Return which state entries follow the action of the same place (position control).
 
-    They do where both correlate above 0.8 and typically lie within a quarter of the range of each other;
-    velocity or relative actions do not, and checks that need it then say that they cannot be evaluated.
+    They do where both correlate above 0.8 in the median episode and typically lie within a quarter of the range
+    of each other; velocity or relative actions do not, and checks that need it then say that they cannot be
+    evaluated.
     """
     n_state = len(scale)
     if not states or actions[0].shape[1] != n_state:
         return np.zeros(n_state, bool)
-    s, a = np.concatenate(states), np.concatenate(actions)
-    if len(s) < 3:
+    correlations = []
+    for s, a in zip(states, actions):
+        if len(s) < 3:
+            continue
+        ds, da = s - s.mean(axis=0), a - a.mean(axis=0)
+        norm = np.sqrt((ds**2).sum(axis=0) * (da**2).sum(axis=0))
+        moves = np.maximum(np.ptp(s, axis=0), np.ptp(a, axis=0)) > 0.02 * scale
+        c = np.divide((ds * da).sum(axis=0), norm, out=np.zeros(n_state), where=norm > 0)
+        correlations.append(np.where(moves, c, np.nan))
+    if not correlations:
         return np.zeros(n_state, bool)
-    ds, da = s - s.mean(axis=0), a - a.mean(axis=0)
-    norm = np.sqrt((ds**2).sum(axis=0) * (da**2).sum(axis=0))
-    correlation = np.divide((ds * da).sum(axis=0), norm, out=np.zeros(n_state), where=norm > 0)
-    return (correlation > 0.8) & (np.median(np.abs(a - s), axis=0) < 0.25 * scale) & np.isfinite(scale)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # an entry that moves in no episode
+        correlation = np.nan_to_num(np.nanmedian(correlations, axis=0))
+    near = np.median(np.abs(np.concatenate(actions) - np.concatenate(states)), axis=0) < 0.25 * scale
+    return (correlation > 0.8) & near & np.isfinite(scale)
 
 
 def one_step_inputs(

@@ -22,13 +22,19 @@ def moving(episode: Episode, reference: Reference) -> np.ndarray:
     """
     n, half = len(episode), _half_window(episode.fps)
     result = np.zeros(n, bool)
-    for values, scale in ((episode.state, reference.state_scale), (episode.action, reference.action_scale)):
+    step = reference.quantum if len(reference.quantum) == episode.state.shape[1] else 0.0
+    for values, scale, noise in (
+        (episode.state, reference.state_scale, 2.5 * step),
+        (episode.action, reference.action_scale, 0.0),
+    ):
         if values.shape[1] == 0:
             continue
         ahead = values[np.minimum(np.arange(n) + half, n - 1)]
         behind = values[np.maximum(np.arange(n) - half, 0)]
-        speed = np.abs(ahead - behind) / scale * episode.fps / (2 * half)
-        result |= (speed > STILL_PER_S).any(axis=1)
+        moved = np.abs(ahead - behind)
+        speed = moved / scale * episode.fps / (2 * half)
+        # An encoder that wavers by a step to either side is no motion.
+        result |= ((speed > STILL_PER_S) & (moved > noise)).any(axis=1)
     # Motion must last: a lone blip (a spike, one encoder step) does not end a stall.
     for first, last in runs(result):
         if last - first <= 2 * half and first > 0 and last < n:
@@ -75,5 +81,5 @@ IDLE_ENDS = Check(
     "s",
     "idle before the first or after the last motion",
     measure_idle_ends,
-    Rule(fault=None, warn=6, floor=0.25, rel=0.3, at_least=1.5),
+    Rule(fault=None, warn=6, floor=0.1, rel=0.3, at_least=0.7),
 )

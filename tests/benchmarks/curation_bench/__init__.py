@@ -1,0 +1,1 @@
+"""Parts of `bench_curation.py`: flights with known faults, and what finds them."""

@@ -23,7 +23,7 @@ class Expectations:
         mean: mu, float64, (n_features,).
         discount: gamma.
         n_episodes: Flights that it was estimated from; 0 where it was computed from the model.
-        truncation: The most that ||mean|| lacks because flights were cut off, in the mean over the flights:
+        truncation: The most that `mean` is wrong by, as a norm, because flights were cut off, in the mean over them:
             gamma^T / (1 - gamma) for a flight cut after T frames, as ||phi|| <= 1; 0 for one that really ended.
         sampling_error: Root of the expected ||mean - mu||^2, from the flights' spread; 0 where computed, NaN where
             a single flight tells of no spread.
@@ -72,7 +72,10 @@ def check_discount(discount: float) -> None:
 
 
 def estimate(
-    episodes: Sequence[np.ndarray], discount: float, ended: Sequence[bool] | None = None
+    episodes: Sequence[np.ndarray],
+    discount: float,
+    ended: Sequence[bool] | None = None,
+    complete: bool = False,
 ) -> Expectations:
     """Estimate feature expectations from flights: mean_i sum_t gamma^t phi(s_t^i) (eq. 5).
 
@@ -80,6 +83,8 @@ def estimate(
         episodes: The features of each flight's frames, (n_frames, n_features) each, ||phi|| <= 1.
         discount: gamma.
         ended: Whether each flight really ended, so that nothing comes behind it; None where all were cut off.
+        complete: Take what a cut-off flight lacks to be like what was seen of it, and divide its sum by 1 - gamma^T.
+            Else every feature looks rarer than it is, and the reward learns to flee them all. The bound doubles.
 
     Raises:
         UsageError: If there is no flight, or gamma is not within [0, 1).
@@ -88,23 +93,22 @@ def estimate(
     check_discount(discount)
     if not episodes:
         raise UsageError("no expert: apprenticeship learning needs at least one demonstration")
-    sums = []
+    sums, bounds = [], []
     for number, features in enumerate(episodes):
         if len(features) == 0:
             raise DataError(f"demonstration {number} has no frame: leave it out")
         check_bounded(features, f"demonstration {number}")
-        sums.append(discount ** np.arange(len(features)) @ np.asarray(features, float))
-    cut_off = [
-        0.0 if ended is not None and ended[i] else discount ** len(features) / (1 - discount)
-        for i, features in enumerate(episodes)
-    ]
+        left = 0.0 if ended is not None and ended[number] else discount ** len(features)
+        total = discount ** np.arange(len(features)) @ np.asarray(features, float)
+        sums.append(total / (1 - left) if complete else total)
+        bounds.append((2 if complete else 1) * left / (1 - discount))
     each = np.array(sums)
     variance = each.var(axis=0, ddof=1).sum() if len(each) > 1 else np.nan
     return Expectations(
         mean=each.mean(axis=0),
         discount=discount,
         n_episodes=len(each),
-        truncation=float(np.mean(cut_off)),
+        truncation=float(np.mean(bounds)),
         sampling_error=float(np.sqrt(variance / len(each))),
     )
 

@@ -12,8 +12,10 @@ from training.irl.expectations import Expectations, bounded, check_discount
 
 _SWEEPS = 60  # of evaluation between two improvements
 _NEARLY = 1e-6  # Bellman error, in shares of the largest reward, at which the exact solver takes over
+_EXACT = 1e-12  # residual of the policy's equations, in shares of their right side
+_STEPS = 1000  # of the iterative solver, which breaks down now and then
 _TIE = (
-    1e-9  # a better action must be better by this share of the values' range, or rounding would never settle
+    1e-9  # share of the values' range that a better action must be better by, or rounding would never settle
 )
 
 
@@ -169,10 +171,15 @@ class TabularMdp:
 
     def _solve_linear(self, moves: Any, right: np.ndarray) -> np.ndarray:
         from scipy.sparse import eye_array
-        from scipy.sparse.linalg import splu
+        from scipy.sparse.linalg import bicgstab, splu
 
-        system = (eye_array(self.n_states) - self.discount * moves).tocsc()
-        return splu(system).solve(right)
+        system = eye_array(self.n_states) - self.discount * moves
+        found, failed = bicgstab(system.tocsr(), right, rtol=_EXACT, atol=0.0, maxiter=_STEPS)
+        if (
+            failed
+        ):  # elimination never does, but where many states lead to many it takes a hundred times as long
+            return splu(system.tocsc()).solve(right)
+        return found
 
     def sample(self, policy: np.ndarray, n: int, horizon: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
         """Fly a policy.

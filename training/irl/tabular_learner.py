@@ -32,7 +32,9 @@ class TabularLearner:
         return self.model.expectations(policy[ACTION].astype(np.int64))
 
 
-def demonstrate(model: TabularMdp, policy: np.ndarray, n: int, horizon: int, seed: int) -> Demonstrations:
+def demonstrate(
+    model: TabularMdp, policy: np.ndarray, n: int, horizon: int, seed: int, complete: bool = False
+) -> Demonstrations:
     """Fly a policy, and estimate its feature expectations from that alone.
 
     Args:
@@ -41,9 +43,12 @@ def demonstrate(model: TabularMdp, policy: np.ndarray, n: int, horizon: int, see
         n: Flights.
         horizon: Frames of each; what is cut off is reported as `Expectations.truncation`.
         seed: Of the random numbers.
+        complete: As in `estimate`.
     """
     states, actions = model.sample(policy, n, horizon, seed)
-    return Demonstrations(states, actions, estimate([model.features[row] for row in states], model.discount))
+    return Demonstrations(
+        states, actions, estimate([model.features[row] for row in states], model.discount, complete=complete)
+    )
 
 
 class Demonstrations:

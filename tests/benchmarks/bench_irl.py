@@ -1,6 +1,6 @@
 """Inverse reinforcement learning: how near, from how little, beside what.
 
-    python tests/benchmarks/bench_irl.py [--only=gridworld|demonstrations] [--seeds=5] [--pictures=docs/pictures]
+    python tests/benchmarks/bench_irl.py [--only=PART] [--seeds=5] [--pictures=docs/pictures]
 
 Prints markdown tables; progress goes to stderr.
 """
@@ -15,9 +15,13 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.path[1:1] = [str(Path(__file__).parents[2])]  # this checkout is what is measured
 
-from irl_bench import gridworld  # noqa: E402
+from irl_bench import driving, gridworld  # noqa: E402
 
-PARTS = {"gridworld": gridworld.updates, "demonstrations": gridworld.demonstrations}
+PARTS = {
+    "gridworld": gridworld.updates,
+    "demonstrations": gridworld.demonstrations,
+    "driving": driving.styles,
+}
 
 
 def main() -> None:

@@ -42,8 +42,8 @@ def learn_style(
     Returns:
         What was learnt, and of it: `style`, `reason`, `margin` (of the demonstrations' norm), `truncation`; by feature,
         in shares of the discounted time, `demonstrated`, `expert` (exact), `mixture` and `best`; the `weights` of the
-        reward that the best single policy is optimal for; `distance` and `best_distance` to the exact expert in
-        shares of its norm.
+        reward that the best single policy is optimal for; `demonstrated_distance`, `mixture_distance` and
+        `best_distance` to the exact expert in shares of its norm.
     """
     policy = STYLES[style]()
     shown = demonstrate(model, policy, FLIGHTS, FRAMES, settings.seed, complete=True).expectations
@@ -66,8 +66,10 @@ def learn_style(
         "iterations": len(outcome.iterates) - 1,
         "margin": outcome.margin / shown.norm,
         "truncation": shown.truncation / shown.norm,
-        "distance": float(np.linalg.norm(expert.mean - mixture)) / expert.norm,
-        "best_distance": float(np.linalg.norm(expert.mean - best)) / expert.norm,
+        **{
+            f"{name}_distance": float(np.linalg.norm(expert.mean - mean)) / expert.norm
+            for name, mean in (("demonstrated", shown.mean), ("mixture", mixture), ("best", best))
+        },
         **{name: dict(zip(FEATURES, map(float, values))) for name, values in by_feature.items()},
     }
 
@@ -75,23 +77,24 @@ def learn_style(
 def table(results: list[dict[str, Any]]) -> str:
     """Return the paper's table: shares of the time by style, as demonstrated and as learnt, and the weights."""
     lines = [
-        f"| style | | {' | '.join(_COLUMNS)} | distance |",
+        f"| style | | {' | '.join(_COLUMNS)} | distance to the driver |",
         "|---" * (len(_COLUMNS) + 3) + "|",
     ]
     rows = (
-        ("demonstrated", "demonstrated, 2 minutes", None),
-        ("expert", "the driver, exactly", None),
-        ("mixture", "learnt, mixture", "distance"),
-        ("best", "learnt, best single policy", "best_distance"),
-        ("weights", "its reward's weights", None),
+        ("expert", "the driver, exactly"),
+        ("demonstrated", "demonstrated, 2 minutes"),
+        ("mixture", "learnt, mixture"),
+        ("best", "learnt, best single policy"),
+        ("weights", "its reward's weights"),
     )
     for result in results:
-        for key, title, distance in rows:
+        for key, title in rows:
             cells = [
                 f"{result[key][FEATURES[COLLISION]]:.3f}",
                 *(f"{result[key][lane]:.3f}" for lane in LANES),
             ]
-            last = "" if distance is None else f"{result[distance]:.3f}"
+            distance = result.get(f"{key}_distance")
+            last = "" if distance is None else f"{distance:.3f}"
             lines.append(f"| {result['style']} | {title} | {' | '.join(cells)} | {last} |")
     return "\n".join(lines)
 

@@ -66,7 +66,7 @@ def test_a_style_is_learnt_from_two_minutes(model, style):
     _, found = learn_style(model, style, Settings(iterations=8))
     collision = FEATURES[COLLISION]
     assert found["mixture"][collision] == pytest.approx(found["expert"][collision], abs=0.03)
-    assert found["distance"] < 0.2
+    assert found["mixture_distance"] < 0.2
     assert table([found]).count("\n") == 6
 
 

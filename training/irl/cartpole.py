@@ -1,0 +1,180 @@
+"""IQ-Learn on gymnasium's CartPole, from one demonstration and without a step in the world.
+
+    python -m training.irl.cartpole --demonstrations=1 --every=20 --seed=0 [--json]
+
+The demonstrator is a linear feedback controller that holds the pole for the whole 500 steps. Beside IQ-Learn, behaviour
+cloning by a network of the same size learns from the same transitions for as many steps.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from collector.errors import UsageError
+from collector.flags import PlainParser
+from training.interrupt import StopRequest
+from training.irl.command import run
+from training.irl.transitions import Transitions
+
+ENVIRONMENT = "CartPole-v1"
+GAINS = np.array([0.5, 1.0, 10.0, 2.0])  # cart's place and speed, pole's angle and speed: push where it falls
+DEMONSTRATION_SEED, EVALUATION_SEED = 10_000, 0
+
+
+def demonstrator(observation: np.ndarray) -> int:
+    """Return the controller's action, 0 (left) or 1 (right)."""
+    return int(GAINS @ observation > 0)
+
+
+def fly(
+    act: Callable[[np.ndarray], Any], seed: int
+) -> tuple[float, list[tuple[np.ndarray, int, np.ndarray, bool]]]:
+    """Fly an episode; returns its return and its transitions."""
+    import gymnasium
+
+    world = gymnasium.make(ENVIRONMENT)
+    seen, _ = world.reset(seed=seed)
+    total, steps = 0.0, []
+    while True:
+        action = int(act(seen))
+        after, reward, ended, cut_off, _ = world.step(action)
+        steps.append((seen, action, after, bool(ended)))
+        total, seen = total + float(reward), after
+        if ended or cut_off:
+            world.close()
+            return total, steps
+
+
+def demonstrate(n: int, seed: int) -> Transitions:
+    """Fly the controller.
+
+    Args:
+        n: Flights.
+        seed: Which ones; no two seeds share any.
+
+    Raises:
+        UsageError: If `n` is not positive.
+    """
+    if n < 1:
+        raise UsageError(f"--demonstrations={n}: at least 1 is needed")
+    steps = [step for i in range(n) for step in fly(demonstrator, DEMONSTRATION_SEED + 1000 * seed + i)[1]]
+    observation, action, after, ended = zip(*steps)
+    return Transitions(np.array(observation), np.array(action), np.array(after), np.array(ended), n_actions=2)
+
+
+def clone(
+    shown: Transitions, steps: int, batch_size: int, hidden_dim: int, learning_rate: float, seed: int
+) -> Any:
+    """Return behaviour cloning's policy from the same transitions: cross-entropy of the expert's actions."""
+    import torch
+
+    from training.policies.denoisers import mlp
+
+    torch.manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    seen = torch.as_tensor(shown.observation, dtype=torch.float32)
+    mean, std = seen.mean(0), seen.std(0, correction=0).clamp_min(1e-3)
+    action = torch.as_tensor(shown.action)
+    net = mlp(seen.shape[1], hidden_dim, 2, shown.n_actions)
+    optimiser = torch.optim.Adam(net.parameters(), lr=learning_rate)
+    for _ in range(steps):
+        chosen = torch.as_tensor(rng.integers(len(seen), size=batch_size))
+        loss = torch.nn.functional.cross_entropy(net((seen[chosen] - mean) / std), action[chosen])
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+
+    def act(observation: np.ndarray) -> int:
+        with torch.no_grad():
+            return int(net((torch.as_tensor(observation, dtype=torch.float32) - mean) / std).argmax())
+
+    return act
+
+
+def experiment(
+    demonstrations: int,
+    every: int,
+    steps: int,
+    seed: int,
+    episodes: int = 20,
+    report: Callable[[dict[str, Any]], None] = lambda line: None,
+    stopped: Callable[[], bool] = lambda: False,
+) -> dict[str, Any]:
+    """Learn from a few flights, and fly what was learnt.
+
+    Args:
+        demonstrations: Flights of the expert.
+        every: Every how many transitions one is shown.
+        steps: Gradient steps.
+        seed: Of the demonstrations, the weights and the batches.
+        episodes: Flights to judge each policy by, from the same seeds always.
+        report: As in `iq_learn`.
+        stopped: As in `iq_learn`.
+
+    Returns:
+        `transitions`, `seconds` (of IQ-Learn's training), and the `returns` and `mean_return` of `iq_learn` and of
+        `bc`.
+
+    Raises:
+        UsageError: If a number is not positive.
+    """
+    import torch
+
+    from training.irl.iq_learn import IqSettings, iq_learn
+
+    if every < 1 or episodes < 1:
+        raise UsageError(f"--every={every} and --episodes={episodes} must be at least 1")
+    torch.set_num_threads(1)  # for such networks more are slower
+    settings = IqSettings(steps=steps, seed=seed)
+    shown = demonstrate(demonstrations, seed).every(every)
+    began = time.monotonic()
+    model = iq_learn(shown, settings, report, stopped)
+    seconds = time.monotonic() - began
+    cloned = clone(shown, steps, settings.batch_size, settings.hidden_dim, settings.learning_rate, seed)
+    result: dict[str, Any] = {"transitions": len(shown), "seconds": seconds}
+    for name, act in (("iq_learn", model.act), ("bc", cloned)):
+        returns = [fly(act, EVALUATION_SEED + i)[0] for i in range(episodes)]
+        result[name] = {"mean_return": float(np.mean(returns)), "returns": returns}
+    return result
+
+
+def _work(args: list[str], stop: StopRequest) -> dict[str, Any]:
+    parser = PlainParser(
+        prog="python -m training.irl.cartpole", description="IQ-Learn, offline, on CartPole."
+    )
+    parser.add_argument("--demonstrations", type=int, default=1, metavar="N", help="flights of the expert")
+    parser.add_argument("--every", type=int, default=1, metavar="K", help="show every K-th transition")
+    parser.add_argument("--steps", type=int, default=3000, help="gradient steps, default 3000")
+    parser.add_argument("--episodes", type=int, default=20, help="flights to judge by, default 20")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", action="store_true", help="figures as JSON on stdout")
+    flags = parser.parse_args(args)
+
+    def report(line: dict[str, Any]) -> None:
+        print(
+            "iq_learn: " + ", ".join(f"{name} {value:.4g}" for name, value in line.items()), file=sys.stderr
+        )
+
+    found = experiment(
+        flags.demonstrations,
+        flags.every,
+        flags.steps,
+        flags.seed,
+        flags.episodes,
+        report,
+        lambda: bool(stop.signal),
+    )
+    text = (
+        f"from {found['transitions']} transitions: IQ-Learn {found['iq_learn']['mean_return']:.1f} of 500 after "
+        f"{found['seconds']:.1f} s, behaviour cloning {found['bc']['mean_return']:.1f}"
+    )
+    return {"seed": flags.seed} | found | {"text": text, "json": flags.json}
+
+
+if __name__ == "__main__":
+    sys.exit(run("cartpole", _work))

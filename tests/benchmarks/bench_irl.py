@@ -15,12 +15,14 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.path[1:1] = [str(Path(__file__).parents[2])]  # this checkout is what is measured
 
-from irl_bench import driving, gridworld  # noqa: E402
+from irl_bench import cartpole, driving, gridworld, pendulum  # noqa: E402
 
 PARTS = {
     "gridworld": gridworld.updates,
     "demonstrations": gridworld.demonstrations,
     "driving": driving.styles,
+    "pendulum": pendulum.returns,
+    "cartpole": cartpole.returns,
 }
 
 

@@ -67,35 +67,6 @@ def demonstrate(n: int, seed: int) -> Transitions:
     return Transitions(np.array(observation), np.array(action), np.array(after), np.array(ended), n_actions=2)
 
 
-def clone(
-    shown: Transitions, steps: int, batch_size: int, hidden_dim: int, learning_rate: float, seed: int
-) -> Any:
-    """Return behaviour cloning's policy from the same transitions: cross-entropy of the expert's actions."""
-    import torch
-
-    from training.policies.denoisers import mlp
-
-    torch.manual_seed(seed)
-    rng = np.random.default_rng(seed)
-    seen = torch.as_tensor(shown.observation, dtype=torch.float32)
-    mean, std = seen.mean(0), seen.std(0, correction=0).clamp_min(1e-3)
-    action = torch.as_tensor(shown.action)
-    net = mlp(seen.shape[1], hidden_dim, 2, shown.n_actions)
-    optimiser = torch.optim.Adam(net.parameters(), lr=learning_rate)
-    for _ in range(steps):
-        chosen = torch.as_tensor(rng.integers(len(seen), size=batch_size))
-        loss = torch.nn.functional.cross_entropy(net((seen[chosen] - mean) / std), action[chosen])
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-
-    def act(observation: np.ndarray) -> int:
-        with torch.no_grad():
-            return int(net((torch.as_tensor(observation, dtype=torch.float32) - mean) / std).argmax())
-
-    return act
-
-
 def experiment(
     demonstrations: int,
     every: int,
@@ -117,14 +88,15 @@ def experiment(
         stopped: As in `iq_learn`.
 
     Returns:
-        `transitions`, `seconds` (of IQ-Learn's training), and the `returns` and `mean_return` of `iq_learn` and of
-        `bc`.
+        `transitions`, `seconds` and `cpu_seconds` (of IQ-Learn's training), and the `returns` and `mean_return` of
+        `iq_learn` and of `bc`.
 
     Raises:
         UsageError: If a number is not positive.
     """
     import torch
 
+    from training.irl.cloning import clone_discrete
     from training.irl.iq_learn import IqSettings, iq_learn
 
     if every < 1 or episodes < 1:
@@ -132,11 +104,11 @@ def experiment(
     torch.set_num_threads(1)  # for such networks more are slower
     settings = IqSettings(steps=steps, seed=seed)
     shown = demonstrate(demonstrations, seed).every(every)
-    began = time.monotonic()
+    began, spent = time.monotonic(), time.process_time()
     model = iq_learn(shown, settings, report, stopped)
-    seconds = time.monotonic() - began
-    cloned = clone(shown, steps, settings.batch_size, settings.hidden_dim, settings.learning_rate, seed)
-    result: dict[str, Any] = {"transitions": len(shown), "seconds": seconds}
+    seconds, spent = time.monotonic() - began, time.process_time() - spent
+    cloned = clone_discrete(shown, steps, seed)
+    result: dict[str, Any] = {"transitions": len(shown), "seconds": seconds, "cpu_seconds": spent}
     for name, act in (("iq_learn", model.act), ("bc", cloned)):
         returns = [fly(act, EVALUATION_SEED + i)[0] for i in range(episodes)]
         result[name] = {"mean_return": float(np.mean(returns)), "returns": returns}

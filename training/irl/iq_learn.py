@@ -12,10 +12,10 @@ adversary is trained. The reward it found is r(s, a) = Q(s, a) - gamma V(s').
 
 Discrete actions: V(s) = T log sum_a exp(Q(s, a) / T), pi = softmax(Q / T). The network gives V and pi, and
 Q = V + T log pi, which is any Q there is: a network of Q itself must draw a kink wherever the expert changes its mind,
-and learns slower (CartPole, one flight: 2 of 3 seeds fell after as many steps).
+and learns slower.
 
-Continuous actions in a box: pi is a Gaussian squeezed by tanh, fitted beside Q as in SAC (Haarnoja et al. 2018, arXiv 1812.05905), with two Q of which it believes
-the lower one (Fujimoto et al. 2018, arXiv 1802.09477).
+Continuous actions in a box: pi is a Gaussian squeezed by tanh, fitted beside Q as in SAC (Haarnoja et al. 2018, arXiv
+1812.05905), with two Q of which it believes the lower one (Fujimoto et al. 2018, arXiv 1802.09477).
 """
 
 from __future__ import annotations
@@ -57,9 +57,9 @@ class IqSettings:
     steps: int = 3000
     batch_size: int = 64
     discount: float = 0.99
-    temperature: float = 1.0
+    temperature: float = 0.1
     alpha: float = 0.5
-    learning_rate: float = 1e-3
+    learning_rate: float = 3e-3
     hidden_dim: int = 64
     seed: int = 0
 
@@ -109,13 +109,13 @@ class SoftQ(nn.Module):
         return None
 
     def act(self, observation: np.ndarray) -> np.ndarray:
-        """Return the policy's most likely action.
+        """Return the policy's most likely actions.
 
         Args:
-            observation: As trained on, float, (observation_dim,).
+            observation: As trained on, float, (..., observation_dim).
 
         Returns:
-            int64, () or float32, (action_dim,).
+            int64, (...), or float32, (..., action_dim).
         """
         raise NotImplementedError
 
@@ -158,8 +158,8 @@ class DiscreteSoftQ(SoftQ):
 
     @torch.no_grad()
     def act(self, observation: np.ndarray) -> np.ndarray:
-        seen = torch.as_tensor(observation, dtype=torch.float32)[None]
-        return self.net(self.normalised(seen))[0, 1:].argmax().numpy()
+        seen = torch.as_tensor(observation, dtype=torch.float32)
+        return self.net(self.normalised(seen))[..., 1:].argmax(-1).numpy()
 
 
 class ContinuousSoftQ(SoftQ):
@@ -203,8 +203,8 @@ class ContinuousSoftQ(SoftQ):
 
     @torch.no_grad()
     def act(self, observation: np.ndarray) -> np.ndarray:
-        seen = torch.as_tensor(observation, dtype=torch.float32)[None]
-        action = self.actor(self.normalised(seen)).chunk(2, dim=1)[0].tanh()[0]
+        seen = torch.as_tensor(observation, dtype=torch.float32)
+        action = self.actor(self.normalised(seen)).chunk(2, dim=-1)[0].tanh()
         return (self.low + (action + 1) / 2 * (self.high - self.low)).numpy()
 
 

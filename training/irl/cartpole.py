@@ -2,8 +2,10 @@
 
     python -m training.irl.cartpole --demonstrations=1 --every=20 --seed=0 [--json]
 
-The demonstrator is a linear feedback controller that holds the pole for the whole 500 steps. Beside IQ-Learn, behaviour
-cloning by a network of the same size learns from the same transitions for as many steps.
+The demonstrator holds the pole for all 500 steps: linear feedback that is soft, as IQ-Learn takes experts to be: it
+pushes right with probability 1 / (1 + exp(-sharpness gains . s)). A hard one (--sharpness=inf) soon only trembles about
+the upright, and one flight of it tells little. Beside IQ-Learn, behaviour cloning by a network of the same size learns
+from the same transitions for as many steps.
 """
 
 from __future__ import annotations
@@ -23,12 +25,29 @@ from training.irl.transitions import Transitions
 
 ENVIRONMENT = "CartPole-v1"
 GAINS = np.array([0.5, 1.0, 10.0, 2.0])  # cart's place and speed, pole's angle and speed: push where it falls
+SHARPNESS = 3.0
 DEMONSTRATION_SEED, EVALUATION_SEED = 10_000, 0
 
 
-def demonstrator(observation: np.ndarray) -> int:
-    """Return the controller's action, 0 (left) or 1 (right)."""
-    return int(GAINS @ observation > 0)
+def demonstrator(sharpness: float, seed: int) -> Callable[[np.ndarray], int]:
+    """Return the controller, from an observation to 0 (left) or 1 (right).
+
+    Args:
+        sharpness: How sure it is; infinite for the hard controller.
+        seed: Of its choices.
+
+    Raises:
+        UsageError: If the sharpness is not positive.
+    """
+    if not sharpness > 0:
+        raise UsageError(f"--sharpness={sharpness}: it must be above 0; inf is the hard controller")
+    rng = np.random.default_rng(seed)
+
+    def act(observation: np.ndarray) -> int:
+        falls = float(GAINS @ observation)
+        return int(falls > 0 if np.isinf(sharpness) else rng.random() < 1 / (1 + np.exp(-sharpness * falls)))
+
+    return act
 
 
 def fly(
@@ -50,19 +69,21 @@ def fly(
             return total, steps
 
 
-def demonstrate(n: int, seed: int) -> Transitions:
+def demonstrate(n: int, seed: int, sharpness: float = SHARPNESS) -> Transitions:
     """Fly the controller.
 
     Args:
         n: Flights.
         seed: Which ones; no two seeds share any.
+        sharpness: As in `demonstrator`.
 
     Raises:
-        UsageError: If `n` is not positive.
+        UsageError: If `n` or the sharpness is not positive.
     """
     if n < 1:
         raise UsageError(f"--demonstrations={n}: at least 1 is needed")
-    steps = [step for i in range(n) for step in fly(demonstrator, DEMONSTRATION_SEED + 1000 * seed + i)[1]]
+    seeds = [DEMONSTRATION_SEED + 1000 * seed + i for i in range(n)]
+    steps = [step for one in seeds for step in fly(demonstrator(sharpness, one), one)[1]]
     observation, action, after, ended = zip(*steps)
     return Transitions(np.array(observation), np.array(action), np.array(after), np.array(ended), n_actions=2)
 
@@ -73,6 +94,7 @@ def experiment(
     steps: int,
     seed: int,
     episodes: int = 20,
+    sharpness: float = SHARPNESS,
     report: Callable[[dict[str, Any]], None] = lambda line: None,
     stopped: Callable[[], bool] = lambda: False,
 ) -> dict[str, Any]:
@@ -84,6 +106,7 @@ def experiment(
         steps: Gradient steps.
         seed: Of the demonstrations, the weights and the batches.
         episodes: Flights to judge each policy by, from the same seeds always.
+        sharpness: Of the demonstrator.
         report: As in `iq_learn`.
         stopped: As in `iq_learn`.
 
@@ -103,7 +126,7 @@ def experiment(
         raise UsageError(f"--every={every} and --episodes={episodes} must be at least 1")
     torch.set_num_threads(1)  # for such networks more are slower
     settings = IqSettings(steps=steps, seed=seed)
-    shown = demonstrate(demonstrations, seed).every(every)
+    shown = demonstrate(demonstrations, seed, sharpness).every(every)
     began, spent = time.monotonic(), time.process_time()
     model = iq_learn(shown, settings, report, stopped)
     seconds, spent = time.monotonic() - began, time.process_time() - spent
@@ -123,6 +146,9 @@ def _work(args: list[str], stop: StopRequest) -> dict[str, Any]:
     parser.add_argument("--every", type=int, default=1, metavar="K", help="show every K-th transition")
     parser.add_argument("--steps", type=int, default=3000, help="gradient steps, default 3000")
     parser.add_argument("--episodes", type=int, default=20, help="flights to judge by, default 20")
+    parser.add_argument(
+        "--sharpness", type=float, default=SHARPNESS, help=f"of the demonstrator, default {SHARPNESS}"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true", help="figures as JSON on stdout")
     flags = parser.parse_args(args)
@@ -138,6 +164,7 @@ def _work(args: list[str], stop: StopRequest) -> dict[str, Any]:
         flags.steps,
         flags.seed,
         flags.episodes,
+        flags.sharpness,
         report,
         lambda: bool(stop.signal),
     )

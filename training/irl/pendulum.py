@@ -27,7 +27,7 @@ from training.irl.iterates import IterateFolder
 from training.irl.transitions import Transitions
 
 DEMONSTRATION_SEED, EVALUATION_SEED = 10_000, 0
-RIVAL_STEPS = 5000
+RIVAL_STEPS = 1500
 _SCALE = np.array([1.0, 1.0, swing.MAX_SPEED])
 _BANDWIDTH, _WAVES = 0.5, 100
 

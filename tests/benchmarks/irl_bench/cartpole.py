@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 
 from recorder_bench import table
 
 from irl_bench.figures import mean_interval
-from training.irl.cartpole import experiment
+from training.irl.cartpole import SHARPNESS, experiment
 
 STEPS = 3000
-STRIDES = (1, 20)
+# What is shown: every K-th transition of the one flight, of the soft demonstrator or of the hard one.
+SHOWN = ((1, SHARPNESS), (20, SHARPNESS), (1, math.inf))
 
 
 def returns(seeds: int, pictures: Path | None) -> None:
@@ -22,16 +24,29 @@ def returns(seeds: int, pictures: Path | None) -> None:
         "gradient steps; 500 is the most. Every K-th transition of the one flight is shown.",
     )
     table.head(
-        "K", "transitions", "learner", "returns by seed", "mean and interval", "wall time [s]", "CPU [s]"
+        "demonstrator",
+        "K",
+        "transitions",
+        "learner",
+        "returns by seed",
+        "mean and interval",
+        "wall time [s]",
+        "CPU [s]",
     )
-    for stride in STRIDES:
+    for stride, sharpness in SHOWN:
         found = []
         for seed in range(seeds):
-            found.append(experiment(1, stride, STEPS, seed))
+            found.append(experiment(1, stride, STEPS, seed, sharpness=sharpness))
             print(f"every {stride}, seed {seed}: {found[-1]}", file=sys.stderr, flush=True)
         for key, title in (("iq_learn", "IQ-Learn"), ("bc", "behaviour cloning")):
             means = [one[key]["mean_return"] for one in found]
-            wall = mean_interval([one["seconds"] for one in found], 1) if key == "iq_learn" else ""
-            spent = mean_interval([one["cpu_seconds"] for one in found], 1) if key == "iq_learn" else ""
-            each = ", ".join(f"{mean:.0f}" for mean in means)
-            table.row(stride, found[0]["transitions"], title, each, mean_interval(means, 0), wall, spent)
+            table.row(
+                "hard" if math.isinf(sharpness) else "soft",
+                stride,
+                found[0]["transitions"],
+                title,
+                ", ".join(f"{mean:.0f}" for mean in means),
+                mean_interval(means, 0),
+                mean_interval([one["seconds"] for one in found], 1) if key == "iq_learn" else "",
+                mean_interval([one["cpu_seconds"] for one in found], 1) if key == "iq_learn" else "",
+            )

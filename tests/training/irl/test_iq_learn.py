@@ -98,9 +98,15 @@ def test_continuous_actions_are_learnt_in_their_box():
 
 
 def test_cartpole_is_balanced_longer_than_by_chance_after_few_steps():
-    assert fly(demonstrator, 0)[0] == 500
-    model = iq_learn(demonstrate(1, 0), IqSettings(steps=600, temperature=0.01))
+    assert [fly(demonstrator(sharpness, 1), 0)[0] for sharpness in (3.0, np.inf)] == [500, 500]
+    model = iq_learn(demonstrate(1, 0), IqSettings(steps=600))
     assert np.mean([fly(model.act, seed)[0] for seed in range(3)]) > 60  # chance: about 22
+
+
+@pytest.mark.parametrize(("n", "sharpness", "words"), [(0, 3.0, "at least 1"), (1, 0.0, "above 0")])
+def test_demonstrators_that_make_no_sense_are_refused(n, sharpness, words):
+    with pytest.raises(UsageError, match=words):
+        demonstrate(n, 0, sharpness)
 
 
 def test_it_stops_when_asked():

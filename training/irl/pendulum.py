@@ -172,7 +172,7 @@ def experiment(
         "seconds": seconds,
         "frames": len(outcome.iterates) * states.shape[0] * states.shape[1],
         "expert": worth(_demonstrators_values()),
-        "mixture": sum(outcome.mixture[i] * worth(outcome.iterates[i].policy["values"]) for i in used),
+        "mixture": float(sum(outcome.mixture[i] * worth(outcome.iterates[i].policy["values"]) for i in used)),
         "best": worth(outcome.iterates[outcome.best].policy["values"]),
         "first": worth(outcome.iterates[0].policy["values"]),
         "weights": dict(zip(phi.names, map(float, outcome.iterates[outcome.best].weights))),

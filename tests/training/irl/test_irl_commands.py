@@ -87,6 +87,6 @@ def test_errors_are_one_line(run_module, args, code, words):
 
 
 def test_one_style_is_learnt(run_module):
-    done = run_module("driving", "--style=middle lane", "--iterations=3")
+    done = run_module("driving", "--style=middle lane", "--iterations=2")
     assert done.returncode == 0, done.stderr
     assert "| middle lane | learnt, mixture |" in done.stdout

@@ -4,8 +4,8 @@
 
 The demonstrator holds the pole for all 500 steps: linear feedback that is soft, as IQ-Learn takes experts to be: it
 pushes right with probability 1 / (1 + exp(-sharpness gains . s)). A hard one (--sharpness=inf) soon only trembles about
-the upright, and one flight of it tells little. Beside IQ-Learn, behaviour cloning by a network of the same size learns
-from the same transitions for as many steps.
+the upright, and which one flight is shown decides what can be learnt. Beside IQ-Learn, behaviour cloning by a network
+of the same size learns from the same transitions for as many steps.
 """
 
 from __future__ import annotations

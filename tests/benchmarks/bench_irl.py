@@ -1,0 +1,44 @@
+"""Inverse reinforcement learning: how near, from how little, beside what.
+
+    python tests/benchmarks/bench_irl.py [--only=PART] [--seeds=5] [--pictures=docs/pictures]
+
+Prints markdown tables; progress goes to stderr.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+sys.path[1:1] = [str(Path(__file__).parents[2])]  # this checkout is what is measured
+
+from irl_bench import cartpole, driving, gridworld, pendulum  # noqa: E402
+
+PARTS = {
+    "gridworld": gridworld.updates,
+    "demonstrations": gridworld.demonstrations,
+    "driving": driving.styles,
+    "pendulum": pendulum.returns,
+    "cartpole": cartpole.returns,
+}
+
+
+def main() -> None:
+    """Measure what is asked for, or everything."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--only", choices=list(PARTS), help="one part")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--pictures", type=Path, help="draw into this folder")
+    given = parser.parse_args()
+    for name, measure in PARTS.items():
+        if given.only in (None, name):
+            measure(given.seeds, given.pictures)
+
+
+if __name__ == "__main__":
+    main()

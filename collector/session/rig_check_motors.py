@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from collector.session.doctor import Finding
 from collector.session.inventory.rights import trouble
 
 TRIES = 2  # beside the first: packets are lost on a healthy bus too
+_STALL_S = 0.25  # for which a machine may stand still; a servo is asked once more after it
 _HOT_C = 60.0  # where the servo itself does not say its limit, and where it is spoken of
 _NOMINAL_V = {5.0: 4.5, 7.4: 6.4, 12.0: 10.5}  # supply: the least that it may fall to
 _LATENCY_MS = 2  # of a USB serial adapter: it collects for so long before it hands on
@@ -103,7 +105,8 @@ def check_servos(what: str, arm: Any) -> Finding:
 
 def _ping(bus: Any, servo: int) -> tuple[int | None, str]:
     """Return (model number, alarm) of a servo; None where it does not answer."""
-    for _ in range(1 + TRIES):
+    for pause_s in (0.0,) * (1 + TRIES) + (_STALL_S,):
+        time.sleep(pause_s)
         try:
             number, result, error = bus.packet_handler.ping(bus.port_handler, servo)
         except IndexError:  # the maker's library trips over half a reply

@@ -32,7 +32,7 @@ VERBS: dict[str, dict[str, tuple[str, str]]] = {
         "publish": ("curation.cli", "push an exact mirror to the Hub, with its card and the tag v3.0"),
     },
     "train and measure": {
-        "train": ("training.cli", "train a policy from a dataset on the Hub or in a folder"),
+        "train": ("training.train_cli", "train a policy from a dataset on the Hub or in a folder"),
         "eval": ("training.cli", "fly a policy or pilot from fixed seeds: success rate with its interval"),
         "compare": ("training.cli", "put evaluations side by side, paired by seed"),
         "rollout": ("collector.cli", "let a policy fly; a person may take over; both are recorded"),

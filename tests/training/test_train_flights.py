@@ -12,9 +12,9 @@ from test_train_command import one_line, same, train, weights
 
 import training.evaluate
 from collector.errors import DeviceError
-from training.cli import main_train
 from training.intervals import wilson
 from training.metrics import read_lines
+from training.train_cli import main_train
 from training.trials import FIRST_SEED
 
 FLAGS = ["--steps=12", "--save_freq=5", "--log_freq=4"]
@@ -112,3 +112,11 @@ def test_flights_that_cannot_be_are_refused_before_any_work(small_dataset, tmp_p
     assert train(small_dataset, tmp_path / "run", *flags) == 2
     assert says in one_line(capsys)
     assert not (tmp_path / "run").exists()
+
+
+def test_the_table_of_a_sweep_has_the_flights_of_each_run(small_dataset, tmp_path, capsys, flights):
+    assert train(small_dataset, tmp_path / "sweep", *FLAGS, *FLOWN, "--seed=[1,2]") == 0
+    table = capsys.readouterr().out
+    assert "| seed=1 | 12 of 12 |" in table
+    assert "| 4 of 8 | 22% to 78% |" in table
+    assert "| 8 of 8 | 68% to 100% |" in table

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
 def main_eval(args: list[str]) -> int:
     """Fly a policy or another pilot from fixed seeds, and print its success rate with its interval."""
+    from training.blind_eval import blind_eval, is_asked_for
+
+    if is_asked_for(args):
+        return blind_eval(args)
     from collector.session.devices import register_devices
 
     args = bare_switches(args, "json")

@@ -131,8 +131,8 @@ def make_plan(config: EvalConfig) -> EvalPlan:
     robot = make_robot(robot_config)
     if not isinstance(robot, Simulated):
         raise UsageError(
-            f"--robot.type={robot_config.type} is no simulation: eval flies from seeds; "
-            "on a real robot use 'demodeck record --teleop.type=policy' and label the flights"
+            f"--robot.type={robot_config.type} is no simulation, which could be flown from seeds: on a real robot a "
+            "person judges, 'demodeck eval --policies=[PATH,PATH] --robot.type=... --output=DIR'"
         )
     if isinstance(pilot, Fitting):
         pilot.fit_to(robot)

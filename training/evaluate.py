@@ -54,30 +54,47 @@ def measure(plan: EvalPlan) -> dict[str, Any]:
     test = None if plan.rival is None else PairedTest(plan.alpha)
     progress = _Progress(len(plan.seeds), test)
     flights, interrupted = _fly(plan, test, progress)
-    fps, n = plan.flown.fps, len(flights)
-    successes = sum(flight["success"] for flight in flights)
-    times_s = [flight["ticks"] / fps for flight in flights if flight["success"]]
+    n = len(flights)
+    counted = tally(flights, plan.flown.fps)
+    duel = {} if test is None else _duel(plan, test, counted["successes"], n, progress.n_done, interrupted)
     return {
         "name": plan.name,
         "pilot": plan.flown.pilot.type,
         "policy": plan.policy,
         "robot": plan.flown.robot.type,
-        "fps": fps,
+        "fps": plan.flown.fps,
         "time_limit_s": plan.limit_s,
+        **duel,
+        "mean_reward": sum(flight["reward"] for flight in flights) / n,
+        "mean_max_reward": sum(flight["max_reward"] for flight in flights) / n,
+        **counted,
+        "wall_s": round(time.monotonic() - started, 2),
+        "workers": plan.workers,
+        "versions": versions(),
+    }
+
+
+def tally(flights: list[dict[str, Any]], fps: int) -> dict[str, Any]:
+    """Count flights.
+
+    Args:
+        flights: At least one, each with its `seed`, `success` and `ticks`.
+        fps: Control rate [Hz].
+
+    Returns:
+        `n`, `successes`, `rate`, `wilson_95`, `clopper_pearson_95`, `mean_time_s`, `seeds` and `flights`, as `measure`.
+    """
+    n, successes = len(flights), sum(flight["success"] for flight in flights)
+    times_s = [flight["ticks"] / fps for flight in flights if flight["success"]]
+    return {
         "n": n,
         "successes": successes,
         "rate": successes / n,
         "wilson_95": list(wilson(successes, n)),
         "clopper_pearson_95": list(clopper_pearson(successes, n)),
-        **({} if test is None else _duel(plan, test, successes, n, progress.n_done, interrupted)),
         "mean_time_s": sum(times_s) / len(times_s) if times_s else None,
-        "mean_reward": sum(flight["reward"] for flight in flights) / n,
-        "mean_max_reward": sum(flight["max_reward"] for flight in flights) / n,
         "seeds": [flight["seed"] for flight in flights],
         "flights": flights,
-        "wall_s": round(time.monotonic() - started, 2),
-        "workers": plan.workers,
-        "versions": versions(),
     }
 
 

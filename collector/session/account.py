@@ -59,6 +59,7 @@ class Account:
         view: Where the flight can be seen; see `View`.
         reset_until_s: When the time to put the scene back is over, of `time.monotonic()`; None: it does not run.
         errors: What ended the session.
+        briefing: What the pilot asks of the next scene, in words; empty where it asks nothing.
         enough: Whether all flights that were wanted are flown.
         replaced: Whether another screen has taken the place of this one.
         closed: The `done` message; None until everything is sealed and disconnected.
@@ -84,6 +85,7 @@ class Account:
     rig: list[dict[str, Any]] = field(default_factory=list)
     view: dict[str, Any] | None = None
     reset_until_s: float | None = None
+    briefing: str = ""
     enough: bool = False
     clutched: bool = False
     person_flies: bool | None = None
@@ -143,6 +145,9 @@ class Account:
         self.enough = False
         known = ("number", "episode", "task", "limit_s")
         self.take = TakeNow(**{key: message[key] for key in known}, began_s=message["told_s"])
+
+    def _on_briefing(self, message: dict[str, Any]) -> None:
+        self.briefing = message["words"]
 
     def _on_reset(self, message: dict[str, Any]) -> None:
         self.reset_until_s = message["told_s"] + message["seconds"]

@@ -21,6 +21,7 @@ _OURS = {
     TELEOP: {
         "scripted": "collector.teleoperators.scripted",
         "policy": "collector.teleoperators.policy",
+        "blind": "collector.teleoperators.blind",
         "hold": "collector.teleoperators.hold",
         "keys": "collector.teleoperators.keys",
         "pad": "collector.teleoperators.pad",

@@ -129,12 +129,17 @@ class Flights:
             self.helm.take(Event.END)
 
     def align(self) -> None:
-        """Take the robot slowly to where a leader arm stands, before anything is recorded.
+        """Take the robot slowly to where a leader arm stands, or a program begins, before anything is recorded.
 
         Raises:
             DeviceGoneError: If a device does not answer.
         """
         rig = self.rig
+        if not rig.simulated and getattr(rig.pilot, "flies_by_itself", False):
+            # A program begins where its demonstrations did, not wherever the flight before ended.
+            if why := rig.rest(lambda: self.helm.poll() is not None):
+                self._tell("unrested", why=why)
+            return
         if rig.simulated or hasattr(rig.pilot, "observe") or rig.continues():
             return  # the one is placed anew by the flight, the other starts from what it sees
         rig.guard.ease()
@@ -142,6 +147,25 @@ class Flights:
         self._tell("aligning")
         fly(rig.robot, rig.pilot, fps=self._fps, poll=lambda: self.helm.poll() or reached(), guard=rig.guard,
             spare=self._spare)  # fmt: skip
+
+    def put_scene_back(self, seconds: float) -> None:
+        """Give a person time to put the scene back: who steers may fly meanwhile; a program's robot stands still.
+
+        Args:
+            seconds: How long, unless the person goes on before.
+
+        Raises:
+            DeviceGoneError: If a device does not answer.
+        """
+        if not getattr(self.rig.pilot, "flies_by_itself", False):
+            self.fly(None, None, seconds)
+            return
+        if why := self.rig.hold():
+            self._tell("unheld", why=why)
+        ends_s = time.monotonic() + seconds
+        while self.helm.state is State.READY and time.monotonic() < ends_s and self.helm.poll() is None:
+            self._show_scene()
+            time.sleep(_LOOK_S)
 
     def fly(
         self, seed: int | None, sink: Sink | None, time_limit_s: float | None, **options: Any

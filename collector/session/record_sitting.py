@@ -17,6 +17,7 @@ from collector.session.port import ScreenPort
 from collector.session.realtime import collect_garbage
 from collector.session.sitting import Sitting
 from collector.session.state import Event, State
+from collector.teleoperators.protocols import Briefing
 
 
 class RecordSitting(Sitting):
@@ -59,6 +60,8 @@ class RecordSitting(Sitting):
                 )
                 if self.display == "cockpit" and self.config.rig_check:
                     self._look_at_rig(self.data.root)
+                if isinstance(self.rig.pilot, Briefing):
+                    self._put_scene_back()
                 while True:
                     try:
                         if not self._another():
@@ -79,6 +82,10 @@ class RecordSitting(Sitting):
         """Remove the memory that recorder and screen look at."""
         super().close()
         self.ring.close()
+
+    def _seed(self) -> int:
+        """Return the seed of the next flight."""
+        return self.config.seed + self.first + self.saved
 
     def _another(self) -> bool:
         """Wait until the next flight may begin; return whether there is to be one.
@@ -130,7 +137,7 @@ class RecordSitting(Sitting):
 
     def _fly_one(self) -> None:
         """Fly and save one episode, and let the scene be put back if another follows."""
-        seed = self.config.seed + self.first + self.saved
+        seed = self._seed()
         self._begin(seed)
         self.sink.lost = 0
         limit_s, episode = self._time_limit_s(), self.first + self.saved
@@ -145,8 +152,7 @@ class RecordSitting(Sitting):
             raise
         self._end(result, interrupted=self._was_cut(result))
         if not self._enough() and self.helm.state is State.READY:
-            if not self.rig.simulated and self.data.reset_time_s > 0:
-                self._reset_phase()
+            self._put_scene_back()
             collect_garbage()
 
     def _was_cut(self, result: FlightResult) -> bool:
@@ -216,11 +222,15 @@ class RecordSitting(Sitting):
             self.saved += 1
             self.helm.cue("saved")
 
-    def _reset_phase(self) -> None:
-        """Let the person put the scene back, flying without recording."""
+    def _put_scene_back(self) -> None:
+        """Let the person put the scene back, as the pilot may ask; nothing is recorded."""
+        if self.rig.simulated or self.data.reset_time_s <= 0:
+            return
+        if isinstance(self.rig.pilot, Briefing):
+            self._tell("briefing", words=self.rig.pilot.briefing(self._seed()))
         self._tell("reset", seconds=self.data.reset_time_s)
         self.helm.mark()
-        self.flights.fly(None, None, self.data.reset_time_s)
+        self.flights.put_scene_back(self.data.reset_time_s)
 
     def _take_back(self, event: Event, content: dict[str, Any]) -> None:
         """Take a saved episode of this session back, or bring one back that was; by default the last one."""

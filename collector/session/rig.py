@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from collector.robots.protocols import Simulated, measured
@@ -105,8 +106,12 @@ class Rig:
             return None  # it was asked when it went
         return hold(self.robot, self.guard.measured)
 
-    def rest(self) -> str | None:
-        """Take the robot slowly to its rest pose, where one is given; return None, or in words what was in the way."""
+    def rest(self, stop: Callable[[], bool] = lambda: False) -> str | None:
+        """Take the robot slowly to its rest pose, where one is given; return None, or in words what was in the way.
+
+        Args:
+            stop: Asked at every tick; the robot stays where it is as soon as it is true.
+        """
         rest = {name.removesuffix(".pos"): value for name, value in self._safety.rest.items()}
         if not rest:
             return None
@@ -117,6 +122,8 @@ class Rig:
                 name: rest[name.removesuffix(".pos")] for name in at if name.removesuffix(".pos") in rest
             }
             while at != goal:
+                if stop():
+                    return "it was stopped"
                 at = {name: value + min(max(goal[name] - value, -step), step) for name, value in at.items()}
                 self.robot.send_action(at)
                 time.sleep(0 if self.lock_step else 1 / self._fps)

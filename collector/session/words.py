@@ -8,6 +8,7 @@ from typing import Any
 
 from collector.session.account import Account
 
+_PATIENCE_S = 3600.0  # a time to put the scene back that is no limit to a person
 _TOLD_EVERY_S = 5.0  # how often a lock-step session, which flies many flights a minute, says how far it is
 
 
@@ -58,7 +59,12 @@ class Words:
         episodes = message["episodes"]
         return [f"saved {len(episodes)} interrupted flight(s) as episode(s) {episodes}"]
 
+    def _of_briefing(self, message: dict[str, Any]) -> list[str]:
+        return [message["words"]] if message["words"] else []
+
     def _of_reset(self, message: dict[str, Any]) -> list[str]:
+        if message["seconds"] >= _PATIENCE_S:
+            return ["right arrow when the scene is ready"]
         return [f"put the scene back: {message['seconds']:g} s, or right arrow when it is ready"]
 
     def _of_refused(self, message: dict[str, Any]) -> list[str]:

@@ -51,6 +51,15 @@ class Steering(Protocol):
 
 
 @runtime_checkable
+class Briefing(Protocol):
+    """A teleoperator that asks something of the person before an episode."""
+
+    def briefing(self, seed: int) -> str:
+        """Return in words how the scene is to be placed for the episode of a seed."""
+        ...
+
+
+@runtime_checkable
 class Fitting(Protocol):
     """A teleoperator that adapts itself to the robot it is to fly."""
 

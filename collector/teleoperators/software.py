@@ -18,7 +18,13 @@ def shown_nothing(name: str) -> DeviceError:
 
 
 class SoftwarePilot(Teleoperator):
-    """Base of the pilots that are programs: a script, a policy, one that holds still."""
+    """Base of the pilots that are programs: a script, a policy, one that holds still.
+
+    Attributes:
+        flies_by_itself: No person steers: between flights the robot must stand still.
+    """
+
+    flies_by_itself = True
 
     @property
     def feedback_features(self) -> dict[str, type]:

@@ -114,6 +114,11 @@ class Takeover:
         if hasattr(self._pilot, "reset"):
             self._pilot.reset(seed)
 
+    @property
+    def flies_by_itself(self) -> bool:
+        """Whether a program flies at present."""
+        return not self.person_flies and getattr(self._pilot, "flies_by_itself", False)
+
     def set_control_period(self, dt_s: float) -> None:
         """Tell both how long a tick is [s]."""
         for part in (self._pilot, self._leader):

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from collector.session.account import Account
 from collector.session.state import State
 
+_PATIENCE_S = 3000.0  # left of a time to put the scene back that is no limit to a person
+
 
 @dataclass(frozen=True)
 class Headline:
@@ -38,14 +40,16 @@ def headline(account: Account, now_s: float) -> Headline:
     if account.state is State.READY:
         if account.reset_until_s is not None:
             left_s = max(0.0, account.reset_until_s - now_s)
-            return Headline(
-                "RESET", "ready", f"put the scene back: {left_s:.0f} s, or go on when it is ready"
-            )
+            what = account.briefing or "put the scene back"
+            within = f"{left_s:.0f} s, or " if left_s < _PATIENCE_S else ""
+            return Headline("RESET", "ready", f"{what}: {within}go on when it is ready")
         return Headline("READY", "ready", "the next flight begins")
     if account.enough and account.state is State.PAUSED:
         return Headline(
             "COMPLETE", "saving", "all flights are flown: go on to end, or take the last one back"
         )
+    if account.briefing and account.state is State.PAUSED:
+        return Headline("PAUSED", "paused", f"{account.briefing}: go on when it is ready")
     return _BY_STATE[account.state]
 
 

@@ -148,7 +148,7 @@ def test_a_session_of_twenty_episodes_is_flown_by_the_pad_alone(tmux, tmp_path):
         return [{"press": [button]}, {"wait_s": 1.6, "release": [button]}]
 
     script = [
-        paused, {"wait_s": 4, "tap": ["start"]},
+        paused, {"await_file": str(tmp_path / "shown"), "tap": ["start"]},
         flying, {"wait_s": 0.3}, *hold("back"),  # refused: nothing is saved yet
         {"wait_s": 0.3, "tap": ["y"]},
         *flight("y", 0.8),  # episode 1, taken back in the next flight, brought back, taken back again
@@ -158,7 +158,7 @@ def test_a_session_of_twenty_episodes_is_flown_by_the_pad_alone(tmux, tmp_path):
         paused, {"wait_s": 1.5, "tap": ["y"]}, {"wait_s": 0.5, "tap": ["start"]},
         *[line for way in (-0.8, 0.8) * 2 for end in ("y", "x", None, "y", "start") for line in flight(end, way)],
         *flight("y", 0.8),
-        paused, {"wait_s": 30, "tap": ["start"]},
+        paused, {"await_file": str(tmp_path / "searched"), "tap": ["start"]},
     ]  # fmt: skip
     (tmp_path / "script.jsonl").write_text("\n".join(map(json.dumps, script)))
     mapping = Path(pad_package).with_name("default.toml").read_text()
@@ -173,7 +173,9 @@ def test_a_session_of_twenty_episodes_is_flown_by_the_pad_alone(tmux, tmp_path):
         ],
         VIRTUAL_PAD_SCRIPT=str(tmp_path / "script.jsonl"),
     )  # fmt: skip
-    screen.wait_for("20 of 20 kept, 9 failed, 4 discarded, 1 taken back", 240)
+    screen.wait_for("→ begins")
+    (tmp_path / "shown").touch()
+    screen.wait_for("20 of 20 kept, 9 failed, 4 discarded, 1 taken back", 480)
     screen.send("/")
     screen.wait_for("search what was said")
     for sought, said in (
@@ -187,6 +189,8 @@ def test_a_session_of_twenty_episodes_is_flown_by_the_pad_alone(tmux, tmp_path):
         screen.send("C-u")
         screen.wait_for("search what was said")  # Textual follows it later than what is typed right behind it
     screen.send("Escape")
+    wait_until(lambda: "search what was said" not in screen.capture(), "the search is closed")
+    (tmp_path / "searched").touch()
     screen.wait_for("20 episodes kept")
     shown = screen.capture()
     assert "11 successes, 9 failures, 0 not marked" in shown

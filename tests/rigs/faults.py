@@ -131,12 +131,12 @@ def inflict(
         wait_until(lambda: process.poll() is not None or moment.has_come(), "the moment of the fault")
         if process.poll() is None:
             struck_s = _strike(fault, take, process)
-        exit_code = process.wait(timeout=120)
-        wait_until(lambda: group_is_gone(process.pid), "every process of the session has ended", 60)
+        exit_code = process.wait(timeout=300)
+        wait_until(lambda: group_is_gone(process.pid), "every process of the session has ended")
     outcome = Outcome(exit_code, (folder / "stderr").read_text())
     if recorder == "demodeck":
         recover = [sys.executable, str(PROJECT / "demodeck.py"), "recover", str(take.root)]
-        subprocess.run(recover, env=env, cwd=folder, capture_output=True, timeout=120, check=False)
+        subprocess.run(recover, env=env, cwd=folder, capture_output=True, timeout=300, check=False)
     struck_s = _judge(outcome, take, struck_s, reader)
     outcome.stalled_s = witness.stalled_s(struck_s - 2 * TAKE_TICKS / FPS, struck_s)
     return outcome

@@ -49,7 +49,7 @@ def _made(folder):
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_fault_loses_no_saved_episode_and_leaves_the_arm_safe(case, outcomes: dict[str, Future[Outcome]]):
-    outcome = outcomes[case].result(timeout=300)
+    outcome = outcomes[case].result(timeout=1200)
     assert not outcome.error, "plain lerobot cannot read the set"
     assert outcome.saved == SAVED, outcome
     assert outcome.partial_ticks > 0, outcome

@@ -173,7 +173,7 @@ def test_plain_lerobot_flies_by_the_pad_from_the_start_that_it_is_told(command_e
                 "--dataset.num_episodes=1", "--dataset.episode_time_s=2", "--dataset.reset_time_s=0",
                 "--dataset.push_to_hub=false", "--play_sounds=false", *flags,
             ],
-            cwd=tmp_path, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=180,
+            cwd=tmp_path, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600,
         )  # fmt: skip
 
     result = record(f"--teleop.start={json.dumps(start)}")

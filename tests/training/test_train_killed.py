@@ -24,7 +24,7 @@ def test_a_run_killed_at_any_moment_ends_as_if_it_had_not_been(
     flags = ["--steps=13", "--save_freq=5", "--log_freq=2", f"--policy.type={kind}", *TINY]
     result = subprocess.run(
         [sys.executable, HERE / "killed_runs.py", small_dataset, tmp_path, str(every), *flags],
-        env=command_env, capture_output=True, text=True, timeout=300,
+        env=command_env, capture_output=True, text=True, timeout=1800,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
     said = json.loads(result.stdout.splitlines()[-1])

@@ -93,7 +93,7 @@ async def settle(pilot):
     await pilot.pause()
 
 
-async def until(pilot, holds, looks=400):
+async def until(pilot, holds, looks=5000):
     """Wait until `holds()`."""
     for _ in range(looks):
         if holds():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import signal
 import subprocess
@@ -10,9 +11,18 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 PROJECT = Path(__file__).parents[3]
+
+
+@pytest.fixture(autouse=True)
+def patient_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let httpx wait for an answer as long as a busy disk takes; by itself it gives up after 5 s."""
+    default = inspect.signature(httpx.get).parameters["timeout"].default
+    for what in ("connect", "read", "write", "pool"):
+        monkeypatch.setattr(default, what, 240.0)
 
 
 class HubProcess:

@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 from rigs.commands import environment
-from rigs.faults import ALL_FAULTS, SAVED, Outcome, inflict
+from rigs.faults import ALL_FAULTS, MORE_OF_DEVICE, SAVED, Outcome, inflict
 from rigs.plain_lerobot import reader
 
 AT_ONCE = 3  # sessions running beside each other: each costs seconds of imports
@@ -63,4 +63,6 @@ def test_a_fault_loses_no_saved_episode_and_leaves_the_arm_safe(case, outcomes: 
     assert len(said) == (CASES[case] in (4, 6)), outcome.err
     if CASES[case] == 0:
         assert "the teleoperator is back" in outcome.err
-        assert outcome.episodes == SAVED + 1 + 2, "the interrupted take is kept, and does not count"
+        assert outcome.episodes == SAVED + 1 + MORE_OF_DEVICE, (
+            "the interrupted take is kept, and does not count"
+        )

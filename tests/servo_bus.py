@@ -37,8 +37,9 @@ class ServoBus:
     """Servos behind the serial port `path`, a link that leads to a pseudo-terminal while the cable is in.
 
     The wire: `corrupt` (wrong checksums), `silence`, `slow`, `pull` and `plug` (the cable), `alarm`.
-    The servos: `turn`, `position`, `speed`, `set`, `get`, `renumber`, `remove`, `uncalibrate`, `restart`.
-    What arrived: `goals`, `goal_log`. Everything can be called at any time, from any thread.
+    The servos: `turn`, `drift`, `position`, `speed`, `set`, `get`, `renumber`, `remove`, `uncalibrate`, `restart`.
+    What arrived: `goals`, `goal_log`. Everything can be called at any time, from any thread, and `after` lets it
+    happen at a certain tick.
 
     Args:
         ids: Their ids.
@@ -65,6 +66,17 @@ class ServoBus:
     def turn(self, servo: int, position: int) -> None:
         """Turn a servo by hand [steps, 0..4095]."""
         self._ask("turn", servo, position)
+
+    def drift(self, servo: int, steps: int) -> None:
+        """From here on turn a servo by so many steps each time before the positions of all are read together."""
+        self._ask("drift", servo, steps)
+
+    def after(self, readings: int, question: str, *arguments: object) -> None:
+        """Do what the method `question` does once the positions have been read together so often.
+
+        A session reads them once a tick, so that a fault comes in the tick that is meant, whoever stands still when.
+        """
+        self._ask("after", readings, question, *arguments)
 
     def position(self, servo: int) -> int:
         """Return where a servo is [steps], before its homing offset."""

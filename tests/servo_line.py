@@ -30,7 +30,9 @@ FACTORY = {
     "Max_Temperature_Limit": 70, "Max_Voltage_Limit": 80, "Min_Voltage_Limit": 40, "Max_Torque_Limit": 1000,
     "Goal_Position": 2048, "Present_Voltage": 50, "Present_Temperature": 30,
 }  # fmt: skip
-TORQUE, GOAL = REGISTERS["Torque_Enable"][0], REGISTERS["Goal_Position"][0]
+TORQUE, GOAL, POSITION = (
+    REGISTERS[name][0] for name in ("Torque_Enable", "Goal_Position", "Present_Position")
+)
 
 
 class Servo:
@@ -97,12 +99,23 @@ class Line:
         self._received = bytearray()
         self._goals, self._log = 0, []
         self._share, self._spoiled, self._silent, self._delay_s = 0.0, 0, set(), 0.0
+        self._drift: dict[int, int] = {}
+        self._left, self._then = (
+            0,
+            ("ids",),
+        )  # readings of the positions, and the question that comes after them
 
     def ids(self):
         return sorted(self._servos)
 
     def turn(self, servo, position):
         self._servos[servo].place(position)
+
+    def drift(self, servo, steps):
+        self._drift[servo] = steps
+
+    def after(self, readings, question, *arguments):
+        self._left, self._then = readings, (question, *arguments)
 
     def position(self, servo):
         return self._servos[servo].position()
@@ -172,7 +185,7 @@ class Line:
     def receive(self) -> None:
         """Take what has arrived and answer every whole packet in it."""
         self._received += os.read(self.wire, 4096)
-        while (packet := self._next_packet()) is not None:
+        while self.wire is not None and (packet := self._next_packet()) is not None:
             if packet[-1] == ~sum(packet[2:-1]) & 0xFF:
                 self._answer(packet[2], packet[4], packet[5:-1])
 
@@ -202,9 +215,16 @@ class Line:
     def _answer(self, servo_id: int, instruction: int, parameters: bytes) -> None:
         if instruction == SYNC_READ:
             address, length, *ids = parameters
+            if address == POSITION:
+                for one in self._drift.keys() & set(ids):
+                    self._servos[one].place(self._servos[one].position() + self._drift[one])
             for one in ids:
                 if one in self._servos:
                     self._reply(one, self._servos[one].read(address, length))
+            if address == POSITION and self._left:
+                self._left -= 1
+                if not self._left:
+                    getattr(self, self._then[0])(*self._then[1:])
         elif instruction == SYNC_WRITE:
             address, length = parameters[:2]
             chunks = range(2, len(parameters), length + 1)

@@ -60,7 +60,7 @@ def test_a_reader_that_goes_away_ends_it_quietly(args, command_env):
     os.close(theirs)
     with os.fdopen(ours, "w") as out:
         command = [sys.executable, str(demodeck.__file__), *args]
-        result = subprocess.run(command, stdout=out, stderr=subprocess.PIPE, env=command_env, timeout=60)
+        result = subprocess.run(command, stdout=out, stderr=subprocess.PIPE, env=command_env, timeout=240)
     assert (result.returncode, result.stderr) == (141, b"")
 
 
@@ -68,6 +68,6 @@ def test_a_reader_that_goes_away_ends_it_quietly(args, command_env):
 def test_output_that_cannot_be_written_is_said_in_one_line(command_env):
     with Path("/dev/full").open("w") as out:
         command = [sys.executable, str(demodeck.__file__), "--help"]
-        result = subprocess.run(command, stdout=out, stderr=subprocess.PIPE, env=command_env, timeout=60)
+        result = subprocess.run(command, stdout=out, stderr=subprocess.PIPE, env=command_env, timeout=240)
     assert result.returncode == 6
     assert result.stderr.decode().count("\n") == 1 and b"disk is full" in result.stderr

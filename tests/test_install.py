@@ -28,7 +28,7 @@ def test_without_a_fitting_python_it_says_what_to_do(installed, seen, tmp_path):
         env={"PATH": str(binaries), "HOME": str(tmp_path)},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=240,
     )
     if result.returncode == 0 or "compiling" in result.stdout:
         pytest.skip("this machine has a fitting Python outside PATH and home")

@@ -13,7 +13,7 @@ HEAVY = {"torch", "lerobot", "mujoco", "mink", "pygame", "textual", "serial", "d
 def loaded_by(statement: str) -> set[str]:
     code = f"import sys; {statement}; print(*sys.modules)"
     result = subprocess.run(
-        [sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True, timeout=240
     )
     return set(result.stdout.split())
 

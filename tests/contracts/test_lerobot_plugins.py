@@ -21,7 +21,7 @@ def python(code, *args, cwd=PROJECT, env=None):
         env=env,
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=600,
     )
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 from lerobot.datasets.lerobot_dataset import LeRobotDataset
 from rigs.commands import Take, environment, group_is_gone, wait_until
+from rigs.fault_rig.log import count_ticks
 from rigs.plain_lerobot import reader
 from rigs.terminal import Terminal
 from rigs.tmux import AVAILABLE, Tmux
@@ -30,7 +31,8 @@ from collector.teleoperators.pad.cues import PAUSED, RECORDING
 
 PROJECT = Path(__file__).parents[2]
 DEMODECK = [sys.executable, PROJECT / "demodeck.py"]
-FLYING_S = r"(?:[2-9]|\d\d) of 60 s"  # a flight that has been going on for 2 s
+FLYING = r"(?:[1-9]|\d\d) of 60 s"  # a flight that has been going on for 1 s
+TICKS = 30  # that a flight has at least
 ESCAPES = re.compile(r"\x1b(?:\[[0-9;:?<>=]*[a-zA-Z]|[()].|[=>])")
 
 pytestmark = [
@@ -70,15 +72,22 @@ def take(tmp_path):
     )
 
 
+def fly(screen, take):
+    """Be in a flight that goes on, for so many ticks at least; the screen's seconds pass without any, too."""
+    screen.wait_for(FLYING)
+    before = count_ticks(take.log)
+    wait_until(lambda: count_ticks(take.log) >= before + TICKS, "it was flown for a while")
+
+
 def begin(screen, take):
-    """Save one flight, and be 2 s in the second."""
+    """Save one flight, and be in the second."""
     screen.wait_for("→ begins")
     screen.send("Right")
-    screen.wait_for(FLYING_S)
+    fly(screen, take)
     screen.send("+")
     screen.wait_for("episode 0 saved")
     screen.wait_for("1 of 3 kept, 0 failed, 0 discarded")
-    screen.wait_for(FLYING_S)
+    fly(screen, take)
 
 
 def is_held(take):
@@ -91,14 +100,14 @@ def is_held(take):
     return max(abs(a - b) for a, b in zip(acts[-1]["q"], at)) < 1e-3
 
 
-def finish(screen, interrupted=1):
+def finish(screen, take, interrupted=1):
     """From the hold after one saved and one interrupted flight, fly the two that are left and close."""
     screen.wait_for(f"1 of 3 kept, 0 failed, 0 discarded, {interrupted} interrupted")
     screen.send("Right")
-    screen.wait_for(FLYING_S)
+    fly(screen, take)
     screen.send("-")
     screen.wait_for("2 of 3 kept, 1 failed")
-    screen.wait_for(FLYING_S)
+    fly(screen, take)
     screen.send("+")
     screen.wait_for("all flights are flown")
     screen.wait_for("3 of 3 kept, 1 failed, 0 discarded, 1 interrupted")
@@ -125,7 +134,7 @@ def check_dataset(take, env, success, interrupted):
     assert len(read["episodes"]) == len(success)
     for episode in read["episodes"]:
         ticks = episode["ticks"]
-        assert len(ticks) >= 30
+        assert len(ticks) >= TICKS
         assert ticks == list(range(ticks[0], ticks[0] + len(ticks))), "ticks are missing"
         for number, pictures in enumerate(episode["pictures"].values()):
             right = [
@@ -148,7 +157,7 @@ def test_a_session_of_twenty_episodes_is_flown_by_the_pad_alone(tmux, tmp_path):
         return [{"press": [button]}, {"wait_s": 1.6, "release": [button]}]
 
     script = [
-        paused, {"wait_s": 4, "tap": ["start"]},
+        paused, {"await_file": str(tmp_path / "shown"), "tap": ["start"]},
         flying, {"wait_s": 0.3}, *hold("back"),  # refused: nothing is saved yet
         {"wait_s": 0.3, "tap": ["y"]},
         *flight("y", 0.8),  # episode 1, taken back in the next flight, brought back, taken back again
@@ -158,7 +167,7 @@ def test_a_session_of_twenty_episodes_is_flown_by_the_pad_alone(tmux, tmp_path):
         paused, {"wait_s": 1.5, "tap": ["y"]}, {"wait_s": 0.5, "tap": ["start"]},
         *[line for way in (-0.8, 0.8) * 2 for end in ("y", "x", None, "y", "start") for line in flight(end, way)],
         *flight("y", 0.8),
-        paused, {"wait_s": 30, "tap": ["start"]},
+        paused, {"await_file": str(tmp_path / "searched"), "tap": ["start"]},
     ]  # fmt: skip
     (tmp_path / "script.jsonl").write_text("\n".join(map(json.dumps, script)))
     mapping = Path(pad_package).with_name("default.toml").read_text()
@@ -173,7 +182,9 @@ def test_a_session_of_twenty_episodes_is_flown_by_the_pad_alone(tmux, tmp_path):
         ],
         VIRTUAL_PAD_SCRIPT=str(tmp_path / "script.jsonl"),
     )  # fmt: skip
-    screen.wait_for("20 of 20 kept, 9 failed, 4 discarded, 1 taken back", 240)
+    screen.wait_for("→ begins")
+    (tmp_path / "shown").touch()
+    screen.wait_for("20 of 20 kept, 9 failed, 4 discarded, 1 taken back", 480)
     screen.send("/")
     screen.wait_for("search what was said")
     for sought, said in (
@@ -187,6 +198,8 @@ def test_a_session_of_twenty_episodes_is_flown_by_the_pad_alone(tmux, tmp_path):
         screen.send("C-u")
         screen.wait_for("search what was said")  # Textual follows it later than what is typed right behind it
     screen.send("Escape")
+    wait_until(lambda: "search what was said" not in screen.capture(), "the search is closed")
+    (tmp_path / "searched").touch()
     screen.wait_for("20 episodes kept")
     shown = screen.capture()
     assert "11 successes, 9 failures, 0 not marked" in shown
@@ -215,7 +228,7 @@ def test_a_killed_screen_is_attached_again_and_nothing_is_lost(tmux, take, env):
     first.kill()
     wait_until(lambda: is_held(take), "the robot is held")
     second = tmux([*DEMODECK, "attach"])
-    finish(second)
+    finish(second, take)
     wait_until(lambda: group_is_gone(first.pid), "control and recorder have ended")
     check_dataset(take, env, [True, None, False, True], [False, True, False, False])
 
@@ -234,7 +247,7 @@ def test_a_closed_terminal_is_found_by_the_same_command_line(tmux, take, env):
     second = tmux(take.command())
     second.wait_for("attach to it instead of beginning another?")
     second.send("Enter")
-    finish(second)
+    finish(second, take)
     wait_until(lambda: group_is_gone(first.pid), "control and recorder have ended")
     check_dataset(take, env, [True, None, False, True], [False, True, False, False])
 
@@ -247,7 +260,7 @@ class Stalling(Terminal):
         fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", 36, 120, 0, 0))
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
-    def wait_for(self, *patterns, timeout_s=180):
+    def wait_for(self, *patterns, timeout_s=300):
         """Wait until all have been written, in whichever order, escape sequences left out; then forget them."""
         deadline = time.monotonic() + timeout_s
         while not all(re.search(pattern, ESCAPES.sub("", self.screen)) for pattern in patterns):
@@ -261,7 +274,7 @@ class Stalling(Terminal):
         with contextlib.suppress(OSError):  # which is how a terminal ends
             while os.read(self.master, 1 << 16):
                 pass
-        return self.process.wait(90)
+        return self.process.wait(300)
 
     def close(self):
         with contextlib.suppress(ProcessLookupError):
@@ -276,11 +289,11 @@ def stalling(take, env):
     try:
         terminal.wait_for("→ begins")
         terminal.type(b"\x1b[C")
-        terminal.wait_for(FLYING_S)
+        fly(terminal, take)
         terminal.type(b"+")
         terminal.wait_for("episode 0 saved")
-        terminal.wait_for(FLYING_S)
-        wait_until(lambda: is_held(take), "a screen that stands still is noticed", 300)
+        fly(terminal, take)
+        wait_until(lambda: is_held(take), "a screen that stands still is noticed")
         wait_until(lambda: Dataset.open(take.root).num_episodes == 2, "the flight is saved")
         yield terminal
     finally:
@@ -293,10 +306,10 @@ def test_a_terminal_that_stood_still_lives_again_and_the_session_goes_on(stallin
         "episode 1 saved: .* ended by unseen", "1 of 3 kept, 0 failed, 0 discarded, 1 interrupted"
     )
     stalling.type(b"\x1b[C")
-    stalling.wait_for(FLYING_S)
+    fly(stalling, take)
     stalling.type(b"+")
     stalling.wait_for("episode 2 saved")
-    stalling.wait_for(FLYING_S)
+    fly(stalling, take)
     stalling.type(b"q")
     stalling.wait_for("3 episodes kept")
     stalling.type(b"q")
@@ -316,7 +329,7 @@ def test_a_terminal_changes_its_size_in_flight(tmux, take, env):
     screen = tmux(take.command())
     screen.wait_for("→ begins")
     screen.send("Right")
-    screen.wait_for(FLYING_S)
+    fly(screen, take)
     screen.resize(40, 10)
     screen.wait_for("RECORDING 1/3 0:")
     screen.resize(300, 80)
@@ -327,7 +340,7 @@ def test_a_terminal_changes_its_size_in_flight(tmux, take, env):
     screen.wait_for("loop .* Hz")
     screen.send("+")
     screen.wait_for("episode 0 saved")
-    screen.wait_for(FLYING_S)
+    fly(screen, take)
     screen.send("q")
     screen.wait_for("2 episodes kept")
     screen.send("q")
@@ -348,12 +361,12 @@ def test_the_log_of_a_dumb_terminal_has_no_escape_sequences(pilot, take, env, tm
     terminal = Terminal(command, plain)
     try:
         written = b""
-        while select.select([terminal.master], [], [], 180)[0]:
+        while select.select([terminal.master], [], [], 300)[0]:
             try:
                 written += os.read(terminal.master, 4096)
             except OSError:
                 break  # it has ended
-        assert terminal.process.wait(20) == 0, written
+        assert terminal.process.wait(240) == 0, written
     finally:
         terminal.close()
     assert b"2 flights" in written

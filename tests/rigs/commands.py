@@ -135,7 +135,7 @@ def children(process: subprocess.Popen[str]) -> dict[str, int]:
     return {"screen": process.pid, "control": control.pid, "recorder": recorder.pid}
 
 
-def wait_until(condition: Callable[[], Any], what: str, timeout_s: float = 120) -> None:
+def wait_until(condition: Callable[[], Any], what: str, timeout_s: float = 300) -> None:
     """Wait until the condition holds.
 
     Raises:

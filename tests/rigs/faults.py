@@ -20,6 +20,7 @@ from rigs.witness import Witness
 FPS = 30
 TAKE_TICKS = 30  # a take lasts a second
 SAVED = 4  # takes that are over and saved when the fault strikes; it strikes in or after the next one
+MORE_OF_DEVICE = 4  # takes after that one when a device fails: to spare, should whoever strikes come late
 _SMALL_FILE = 4096  # [bytes]; no file may grow past this on the "full disk"
 _QUIET_S = 0.06  # without a tick for longer than a period, the take is over
 
@@ -99,8 +100,8 @@ class Outcome:
 
 def flags_of(fault: Fault) -> dict[str, Any]:
     """Return the flags of a session in which the fault can strike."""
-    # To spare, should whoever strikes come late.
-    n_more = 1 if fault.stage == "save" else 2 if fault.by_device else 6
+    # To spare, as above.
+    n_more = 1 if fault.stage == "save" else MORE_OF_DEVICE if fault.by_device else 6
     return {
         "dataset.fps": FPS,
         "dataset.episode_time_s": TAKE_TICKS / FPS,
@@ -131,12 +132,12 @@ def inflict(
         wait_until(lambda: process.poll() is not None or moment.has_come(), "the moment of the fault")
         if process.poll() is None:
             struck_s = _strike(fault, take, process)
-        exit_code = process.wait(timeout=120)
-        wait_until(lambda: group_is_gone(process.pid), "every process of the session has ended", 60)
+        exit_code = process.wait(timeout=300)
+        wait_until(lambda: group_is_gone(process.pid), "every process of the session has ended")
     outcome = Outcome(exit_code, (folder / "stderr").read_text())
     if recorder == "demodeck":
         recover = [sys.executable, str(PROJECT / "demodeck.py"), "recover", str(take.root)]
-        subprocess.run(recover, env=env, cwd=folder, capture_output=True, timeout=120, check=False)
+        subprocess.run(recover, env=env, cwd=folder, capture_output=True, timeout=300, check=False)
     struck_s = _judge(outcome, take, struck_s, reader)
     outcome.stalled_s = witness.stalled_s(struck_s - 2 * TAKE_TICKS / FPS, struck_s)
     return outcome

@@ -33,7 +33,7 @@ class Terminal:
         os.close(slave)
         self.screen = ""
 
-    def wait_for(self, pattern, timeout_s=90):
+    def wait_for(self, pattern, timeout_s=240):
         """Wait until a line matches, and forget what came before it; return the match."""
         deadline = time.monotonic() + timeout_s
         while not (found := re.search(pattern, self.screen)):

@@ -73,7 +73,7 @@ class Tmux:
         flags = ["-J", *(["-e", "-N"] if colours else []), *(["-S", "-"] if history else [])]
         return self._tmux("capture-pane", "-p", *flags)
 
-    def wait_for(self, pattern: str, timeout_s: float = 180) -> re.Match[str]:
+    def wait_for(self, pattern: str, timeout_s: float = 300) -> re.Match[str]:
         """Wait until the screen matches; return the match. A blank matches a line's end too.
 
         Raises:
@@ -86,7 +86,7 @@ class Tmux:
             time.sleep(0.1)
         return found
 
-    def wait_for_end(self, timeout_s: float = 90) -> int:
+    def wait_for_end(self, timeout_s: float = 300) -> int:
         """Wait until the command has ended; return its exit status, of a signal 128 and its number.
 
         Raises:
@@ -110,7 +110,7 @@ class Tmux:
     def hang_up(self) -> None:
         """Close the terminal, as a window is closed or a line lost."""
         subprocess.run(
-            ["tmux", "-L", self._socket, "kill-server"], env=self._env, capture_output=True, timeout=20
+            ["tmux", "-L", self._socket, "kill-server"], env=self._env, capture_output=True, timeout=120
         )
 
     def close(self) -> None:
@@ -126,7 +126,7 @@ class Tmux:
     def _tmux(self, *words: str) -> str:
         result = subprocess.run(
             ["tmux", "-L", self._socket, "-f", os.devnull, *words],
-            env=self._env, capture_output=True, text=True, timeout=20,
+            env=self._env, capture_output=True, text=True, timeout=120,
         )  # fmt: skip
         assert result.returncode == 0, f"tmux {words[0]}: {result.stderr}"
         return result.stdout

@@ -70,7 +70,7 @@ def test_lerobot_rollout_flies_them(write_dataset, tmp_path):
         *["--robot.type=sim_so101", "--robot.cameras=[]", "--duration=1", "--fps=20", "--task=move"],
     ]
     env = os.environ | {"PYTHONPATH": str(PROJECT), "HF_HOME": str(tmp_path / "hf-home")}
-    done = subprocess.run(command, capture_output=True, text=True, env=env, timeout=300)
+    done = subprocess.run(command, capture_output=True, text=True, env=env, timeout=900)
     assert done.returncode == 0, done.stderr[-2000:]
     assert "Duration limit reached" in done.stderr + done.stdout
     assert "Rollout finished" in done.stderr + done.stdout

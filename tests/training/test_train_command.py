@@ -7,8 +7,6 @@ import os
 import resource
 import shutil
 import signal
-import threading
-import time
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +16,7 @@ from safetensors.torch import load_file
 
 import demodeck
 from training.config import load_record
+from training.run import TrainingRun
 
 TINY = ["--policy.hidden_dim=16", "--policy.horizon=4", "--policy.n_action_steps=2", "--policy.device=cpu"]
 TINY += ["--batch_size=8", "--num_threads=1", "--policy.scheduler_warmup_steps=5"]
@@ -49,27 +48,29 @@ def one_line(capsys):
     return lines[-1]
 
 
-class Signalled(threading.Thread):
-    """Sends this process a signal as soon as a path exists."""
+@pytest.fixture
+def signalled(monkeypatch):
+    """Send this process a signal at the first step of a run after a path exists."""
 
-    def __init__(self, path, number):
-        super().__init__(daemon=True)
-        self.path, self.number = path, number
-        self.start()
+    def send_at(path, number):
+        update, sent = TrainingRun.update, []
 
-    def run(self):
-        for _ in range(6000):
-            if self.path.exists():
-                os.kill(os.getpid(), self.number)
-                return
-            time.sleep(0.01)
+        def updated(*args, **kwargs):
+            if not sent and path.exists():
+                sent.append(number)
+                os.kill(os.getpid(), number)
+            return update(*args, **kwargs)
+
+        monkeypatch.setattr(TrainingRun, "update", updated)
+
+    return send_at
 
 
 @pytest.mark.parametrize("kind", ["bc", "action_diffusion"])
-def test_an_interrupted_run_resumes_to_the_same_bits(small_dataset, tmp_path, capsys, kind):
+def test_an_interrupted_run_resumes_to_the_same_bits(small_dataset, tmp_path, capsys, signalled, kind):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     assert train(small_dataset, whole, "--steps=200", "--save_freq=0", kind=kind) == 0
-    Signalled(broken / "checkpoints" / "000040", signal.SIGINT)
+    signalled(broken / "checkpoints" / "000040", signal.SIGINT)
     code = train(small_dataset, broken, "--steps=200", "--save_freq=40", "--log_freq=10", kind=kind)
     err = capsys.readouterr().err
     assert code == 130
@@ -82,8 +83,8 @@ def test_an_interrupted_run_resumes_to_the_same_bits(small_dataset, tmp_path, ca
     assert not same(weights(broken, 40), weights(broken, 200))
 
 
-def test_sigterm_saves_too(small_dataset, tmp_path, capsys):
-    Signalled(tmp_path / "run" / "checkpoints" / "000020", signal.SIGTERM)
+def test_sigterm_saves_too(small_dataset, tmp_path, capsys, signalled):
+    signalled(tmp_path / "run" / "checkpoints" / "000020", signal.SIGTERM)
     assert train(small_dataset, tmp_path / "run", "--steps=100000", "--save_freq=20") == 143
     stopped = (tmp_path / "run" / "checkpoints" / "last").resolve()
     assert (stopped / "training_state" / "optimizer_state.safetensors").is_file()
@@ -184,10 +185,10 @@ def test_several_tasks_are_told_to_the_policy(write_dataset, tmp_path):
     assert weights(tmp_path / "run", 5)["raw"]["net.0.weight"].shape == (16, 3 + 2 + 2)
 
 
-def test_a_full_disk_leaves_the_last_checkpoint(small_dataset, tmp_path, capsys):
+def test_a_full_disk_leaves_the_last_checkpoint(small_dataset, tmp_path, capsys, signalled):
     out = tmp_path / "run"
     wide = ["--policy.hidden_dim=128", "--steps=100000", "--save_freq=20"]
-    Signalled(out / "checkpoints" / "000020", signal.SIGINT)
+    signalled(out / "checkpoints" / "000020", signal.SIGINT)
     assert train(small_dataset, out, *wide) == 130
     before = (out / "checkpoints" / "last").readlink()
     capsys.readouterr()

@@ -20,7 +20,7 @@ def hub(start_demodeck, tmp_path, monkeypatch):
     """A Hub in a folder, and this process's Hugging Face settings pointed at it."""
     address = tmp_path / "address"
     start_demodeck("hub", "serve", "--root", tmp_path / "hub", "--port", "0", "--address-file", address)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while not (address.exists() and address.read_text().strip()):
         assert time.monotonic() < deadline, "the Hub did not start"
         time.sleep(0.05)

@@ -49,7 +49,7 @@ def test_two_processes_take_the_steps_of_one_and_resume(small_dataset, tmp_path,
         launcher += ["--rdzv_backend=c10d", "--rdzv_endpoint=localhost:0"]
         command = [str(PROJECT / "demodeck.py"), "train", f"--output_dir={output_dir}", *flags]
         result = subprocess.run(
-            [*launcher, *command], env=command_env, cwd=tmp_path, capture_output=True, text=True, timeout=240
+            [*launcher, *command], env=command_env, cwd=tmp_path, capture_output=True, text=True, timeout=900
         )
         assert result.returncode == 0, result.stderr
         return result

@@ -91,9 +91,14 @@ async def settle(pilot):
             pilot.app.look()
         await pilot.pause(0)
     await pilot.pause()
+    # A busy machine passes for an idle app. Textual draws by timers of a sixtieth of a second, and a round of the loop
+    # serves all that are due, however late it comes.
+    shown = None
+    while pilot.app.is_running and shown != (shown := text_of(pilot.app)):
+        await asyncio.sleep(0.02)
 
 
-async def until(pilot, holds, looks=400):
+async def until(pilot, holds, looks=5000):
     """Wait until `holds()`."""
     for _ in range(looks):
         if holds():

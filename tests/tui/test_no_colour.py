@@ -33,7 +33,7 @@ def shown_by(program, columns, lines, environ, last):
         start_new_session=True,
     )  # fmt: skip
     os.close(slave)
-    screen, deadline_s = b"", time.monotonic() + 90
+    screen, deadline_s = b"", time.monotonic() + 240
     try:
         while not re.search(last, screen.decode(errors="ignore")):
             assert time.monotonic() < deadline_s, screen

@@ -1,5 +1,6 @@
 """Nothing that a session tells is lost, and a screen that stands still is noticed."""
 
+import itertools
 import multiprocessing
 import threading
 
@@ -24,7 +25,7 @@ class Session:
         self.control, self.recorder = (there for _, there in ways)
         self.pump = Pump(self.processes)
 
-    def asked(self, timeout_s=60):
+    def asked(self, timeout_s=240):
         """Return the next event that control is asked for; None where none comes in time."""
         return ipc.receive(self.control)["event"] if self.control.poll(timeout_s) else None
 
@@ -52,7 +53,7 @@ def session(monkeypatch, let_go):
     session = Session()
     yield session
     session.end()
-    session.pump.join(60)
+    session.pump.join(240)
     assert not session.pump.is_alive()
 
 
@@ -63,21 +64,26 @@ def test_messages_come_in_order_and_none_comes_last(session):
         ipc.send(session.recorder, "saved", number=number)
     session.end()
     heard = []
-    while (message := session.pump.heard.get(timeout=60)) is not None:
+    while (message := session.pump.heard.get(timeout=240)) is not None:
         heard.append(message)
     for kind in ("refused", "saved"):
         assert [one["number"] for one in heard if one["kind"] == kind] == list(range(300))
-    session.pump.join(60)  # nothing beats any more
+    session.pump.join(240)  # nothing beats any more
     assert session.pump.heard.empty()
 
 
 def test_a_screen_that_stands_still_is_told_of_once(session):
+    watch, looking = session.pump._watch, threading.Event()
+    looking.set()
+    session.pump._watch = lambda: looking.wait() and watch()
     session.pump.start()
     assert session.asked() == Event.UNSEEN.value
     assert session.pump.stalled
     assert session.asked(0.5) is None
+    looking.clear()  # else it might stand still anew before we have looked
     session.pump.beat()
     assert not session.pump.stalled
+    looking.set()
     assert session.asked() == Event.UNSEEN.value  # it stands still anew
 
 
@@ -86,7 +92,7 @@ def test_what_is_told_meanwhile_is_heard_by_a_screen_that_lives_again(session):
     assert session.asked() == Event.UNSEEN.value
     for number in range(5):
         ipc.send(session.control, "refused", number=number)
-    assert [session.pump.heard.get(timeout=60)["number"] for _ in range(5)] == list(range(5))
+    assert [session.pump.heard.get(timeout=240)["number"] for _ in range(5)] == list(range(5))
 
 
 def test_a_screen_that_beats_is_never_said_to_stand_still(session):
@@ -114,26 +120,25 @@ def test_a_screen_that_cannot_be_closed_is_let_go_after_the_end(stopped_by, code
     session.processes.stopped_by = stopped_by
     session.pump.start()
     session.end()
-    session.pump.join(60)
+    session.pump.join(240)
     assert let_go == [code]
 
 
 def test_a_screen_that_beats_stays_after_the_end(session, let_go):
+    watch, looks, enough = session.pump._watch, itertools.count(), threading.Event()
+
+    def beating():
+        session.pump.beat()
+        if next(looks) == 4 * collector.tui.pump._LET_GO_LOOKS:
+            enough.set()
+        return watch()
+
+    session.pump._watch = beating
     session.pump.start()
     session.end()
-    stop = threading.Event()
-
-    def beat():
-        while not stop.wait(0.001):
-            session.pump.beat()
-
-    screen = threading.Thread(target=beat)
-    screen.start()
-    assert session.pump.heard.get(timeout=60) is None
-    session.pump.join(0.5)
-    stop.set()
-    screen.join()
-    lived = session.pump.is_alive()
-    session.pump.join(60)
-    assert lived
+    assert session.pump.heard.get(timeout=240) is None
+    assert enough.wait(240)
+    assert session.pump.is_alive() and let_go == []
+    session.pump._watch = watch
+    session.pump.join(240)
     assert let_go == [1]

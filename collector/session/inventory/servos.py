@@ -21,6 +21,7 @@ _ALARMS = {1: "voltage", 2: "sensor", 4: "heat", 8: "current", 16: "angle", 32: 
 _FIRST_S, _QUIET_S = 0.12, 0.06  # servos answer a question to all one after the other, by their ids
 _ONE_S = 0.03  # for one servo's answer, behind a USB adapter that collects for 16 ms
 _KNOWN_S = 0.1  # for one that is known to be there
+_LOOK_S = 0.005  # at the port; no more than twice that counts as waiting, for longer is the machine that stood still
 _TRIES = 3
 _ALONE = range(1, 10)  # asked one by one too, since answers to a question to all may collide
 
@@ -64,7 +65,7 @@ def scan(path: str, baud_rates: tuple[int, ...] = BAUD_RATES) -> Bus | None:
     import serial
 
     try:
-        with serial.Serial(path, baud_rates[0], timeout=0.005, write_timeout=1) as port:
+        with serial.Serial(path, baud_rates[0], timeout=_LOOK_S, write_timeout=1) as port:
             for baud in baud_rates:
                 port.baudrate = baud
                 for protocol, ask in (("feetech", _feetech), ("dynamixel", _dynamixel)):
@@ -82,12 +83,14 @@ def _exchange(port: Any, packet: bytes, first_s: float, quiet_s: float, enough: 
     """Send a packet; return what comes until the line is quiet, or `enough` bytes are there."""
     port.reset_input_buffer()
     port.write(packet)
-    received, deadline = bytearray(), time.perf_counter() + first_s
-    while time.perf_counter() < deadline and (enough is None or len(received) < enough):
-        chunk = port.read(max(1, port.in_waiting))
-        if chunk:
+    received, waited_s, patience_s = bytearray(), 0.0, first_s
+    while waited_s < patience_s and (enough is None or len(received) < enough):
+        began_s = time.perf_counter()
+        if chunk := port.read(max(1, port.in_waiting)):
             received += chunk
-            deadline = time.perf_counter() + quiet_s
+            waited_s, patience_s = 0.0, quiet_s
+        else:
+            waited_s += min(time.perf_counter() - began_s, 2 * _LOOK_S)
     return bytes(received)
 
 

@@ -35,7 +35,7 @@ def run_server(operation: str, mode: str, base: Path, cases: Path, stride: int =
         cases,
         str(stride),
     ]
-    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=1800, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     return [cases / str(k) / "set" for k in range(0, int(done.stdout), stride)]
 

@@ -45,7 +45,7 @@ COLUMNS = ["observation.state", "done", "action", "reward", "note", "grid"]
 def run(script: str, *args: str | Path) -> None:
     env = {**os.environ, "PYTHONPATH": str(HERE.parents[2]), "HF_HUB_OFFLINE": "1"}
     command = [sys.executable, str(HERE / script), *map(str, args)]
-    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=1800, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
 
 
@@ -296,7 +296,7 @@ def test_what_is_whole_or_in_use_or_empty_is_refused(broken):
     used = broken("plain")
     data = next((used / "data").glob("*/*.parquet"))
     with data.open("ab") as file:
-        sleeper = subprocess.Popen(["sleep", "60"], stdout=file)
+        sleeper = subprocess.Popen(["sleep", "600"], stdout=file)
     try:
         with pytest.raises(UsageError, match=f"process {sleeper.pid}"):
             salvage(used)
@@ -308,7 +308,7 @@ def test_what_is_whole_or_in_use_or_empty_is_refused(broken):
 
 def test_the_command_salvages_and_reports(broken, start_demodeck):
     root = broken("batch")
-    out, err = start_demodeck("recover", root, "--json").communicate(timeout=60)
+    out, err = start_demodeck("recover", root, "--json").communicate(timeout=240)
     assert "salvaged 3 of 3 episodes (21 frames); lost: " in err
     report = json.loads(out)
     assert report["recovered"] == [] and report["salvaged"]["episodes"] == [0, 1, 2]

@@ -2,6 +2,7 @@
 
 import contextlib
 import shutil
+import threading
 import time
 
 import numpy as np
@@ -18,16 +19,20 @@ CAMERAS = ["observation.images.front", "observation.images.wrist"]
 FLIGHT = fly(6, 40)
 
 
-def start(folder, monkeypatch, delay_s, **more):
-    """Begin a journal whose encoder takes `delay_s` a picture."""
-    real = VideoEncoder.add
+def start(folder, monkeypatch, delay_s=0.0, until=0, **more):
+    """Begin a journal whose encoders take `delay_s` a picture, and stop at picture number `until` for the gate."""
+    real, gate = VideoEncoder.add, threading.Event()
 
     def slow(self, image):
+        if until and self.n_frames == until:
+            gate.wait(240)
         time.sleep(delay_s)
         real(self, image)
 
     monkeypatch.setattr(VideoEncoder, "add", slow)
-    return JournalWriter(folder, FLIGHT.header, FEATURES, FPS, H264, **more)
+    journal = JournalWriter(folder, FLIGHT.header, FEATURES, FPS, H264, **more)
+    journal.gate = gate
+    return journal
 
 
 def add_all(journal, count=40):
@@ -53,10 +58,11 @@ def check_images(journal):
 
 
 def test_a_saturated_encoder_loses_and_swaps_nothing(tmp_path, monkeypatch):
-    journal = start(tmp_path / "set/.journal/a", monkeypatch, 0.005, patient=False, sync_every_s=0.02)
+    journal = start(tmp_path / "set/.journal/a", monkeypatch, until=5, patient=False, sync_every_s=0.02)
     add_all(journal)
     tracks = journal._tracks.values()
     assert all(track.spilled > 20 for track in tracks), "the encoder was to fall behind"
+    journal.gate.set()
     journal.close({"success": None})
     assert not list(journal.folder.glob("*.raw*"))
     back = read_journal(journal.folder)
@@ -77,10 +83,11 @@ def test_a_patient_journal_waits_and_needs_no_disk(tmp_path, monkeypatch):
 @pytest.mark.parametrize("cut_raw", [False, True])
 def test_pictures_that_wait_on_the_disk_survive_a_crash(tmp_path, monkeypatch, cut_raw):
     writer = DatasetWriter.create(tmp_path / "set", fps=FPS, features=FEATURES)
-    journal = start(tmp_path / "live", monkeypatch, 0.02, patient=False)
+    journal = start(tmp_path / "live", monkeypatch, until=5, patient=False)
     add_all(journal)
     left = tmp_path / "set/.journal/a"
     left_by_a_crash(journal, left)
+    journal.gate.set()
     expected = len(FLIGHT)
     if cut_raw:
         last = max((left / f"{CAMERAS[0]}.raw").iterdir())
@@ -100,10 +107,11 @@ def test_pictures_that_wait_on_the_disk_survive_a_crash(tmp_path, monkeypatch, c
 
 
 def test_reading_twice_encodes_once(tmp_path, monkeypatch):
-    journal = start(tmp_path / "live", monkeypatch, 0.02, patient=False)
+    journal = start(tmp_path / "live", monkeypatch, until=5, patient=False)
     add_all(journal)
     left = tmp_path / "left"
     left_by_a_crash(journal, left)
+    journal.gate.set()
     journal.abandon()
     monkeypatch.undo()
     first = read_journal(left)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import signal
 import subprocess
@@ -10,9 +11,18 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 PROJECT = Path(__file__).parents[3]
+
+
+@pytest.fixture(autouse=True)
+def patient_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let httpx wait for an answer as long as a busy disk takes; by itself it gives up after 5 s."""
+    default = inspect.signature(httpx.get).parameters["timeout"].default
+    for what in ("connect", "read", "write", "pool"):
+        monkeypatch.setattr(default, what, 240.0)
 
 
 class HubProcess:
@@ -29,7 +39,7 @@ class HubProcess:
             stderr=subprocess.PIPE,
             text=True,
         )
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 240
         while not self._address_file.exists():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 self.process.kill()
@@ -45,7 +55,7 @@ class HubProcess:
     def stop(self, number: int = signal.SIGTERM) -> tuple[int, str, str]:
         """Stop it by a signal; return exit code, stdout, stderr."""
         self.process.send_signal(number)
-        out, err = self.process.communicate(timeout=30)
+        out, err = self.process.communicate(timeout=240)
         return self.process.returncode, out, err
 
 
@@ -95,7 +105,7 @@ def run_client(tmp_path: Path) -> Callable[..., str]:
             "PYTHONPATH": str(PROJECT),
         }
         done = subprocess.run(
-            [sys.executable, "-c", code, *args], env=environment, capture_output=True, text=True, timeout=300
+            [sys.executable, "-c", code, *args], env=environment, capture_output=True, text=True, timeout=600
         )
         assert done.returncode == 0, done.stderr[-3000:]
         return done.stdout

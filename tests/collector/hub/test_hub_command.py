@@ -45,7 +45,7 @@ def test_a_taken_port_is_one_line_without_a_traceback(tmp_path: Path) -> None:
             "--port",
             str(port),
         ]
-        done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=240)
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr.count("\n") == 1
     assert f"port {port} on 127.0.0.1 is taken" in done.stderr and "--port" in done.stderr

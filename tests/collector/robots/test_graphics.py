@@ -79,7 +79,7 @@ def run_without_opengl(code, **environment):
         capture_output=True,
         text=True,
         env={**clean, **environment},
-        timeout=120,
+        timeout=400,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()

@@ -127,7 +127,7 @@ def run(code, **environment):
         capture_output=True,
         text=True,
         env={**clean, **environment},
-        timeout=120,
+        timeout=400,
     )
 
 

@@ -102,7 +102,7 @@ def test_a_session_answers_only_where_it_listens():
             with way:
                 assert way.recv_bytes() == b"here"
         for thread in threads:
-            thread.join(60)
+            thread.join(240)
 
 
 def greet(listener):

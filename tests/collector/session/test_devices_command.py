@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import tty
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -80,6 +81,25 @@ def test_spoiled_replies_and_slow_ones_hide_no_servo(bus):
     bus.slow(0)
     bus.corrupt(replies=3)
     assert len(scan(bus.path).servos) == 6
+
+
+@pytest.mark.parametrize(
+    ("leap_s", "looks", "found"), [(3.0, 2, True), (0.005, 5, True), (0.005, 100, False)]
+)
+def test_a_machine_that_stood_still_is_no_silent_servo(monkeypatch, leap_s, looks, found):
+    """A servo answers at the look of that number; each look before it takes so long."""
+    now_s, seen = [100.0], []
+
+    def read(n_bytes):
+        seen.append(n_bytes)
+        if len(seen) == looks:
+            return b"here"
+        now_s[0] += leap_s
+        return b""
+
+    port = SimpleNamespace(reset_input_buffer=seen.clear, write=lambda packet: None, in_waiting=0, read=read)
+    monkeypatch.setattr(servos, "time", SimpleNamespace(perf_counter=lambda: now_s[0]))
+    assert servos._exchange(port, b"?", first_s=0.1, quiet_s=0.03) == (b"here" if found else b"")
 
 
 def test_a_port_that_somebody_uses_is_not_disturbed(bus, tmp_path):

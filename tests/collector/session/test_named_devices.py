@@ -64,7 +64,7 @@ def registered(env, *args):
         "print(json.dumps([sorted(loaded), known]))"
     )
     result = subprocess.run(
-        [sys.executable, "-c", code, *args], env=env, capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", code, *args], env=env, capture_output=True, text=True, timeout=400
     )
     assert result.returncode == 0, result.stderr
     return json.loads(result.stdout)

@@ -37,7 +37,8 @@ class Arms:
     def start(self, **flags):
         given = self.flags | {name.replace("__", "."): value for name, value in flags.items()}
         self.process = self._start("record", *(f"--{name}={value}" for name, value in given.items()))
-        threading.Thread(target=self._listen, daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
 
     def _listen(self):
         with contextlib.suppress(ValueError):  # the test ended, and closed it
@@ -48,7 +49,7 @@ class Arms:
     def said(self):
         return "".join(self._lines)
 
-    def await_words(self, words, timeout_s=60):
+    def await_words(self, words, timeout_s=240):
         deadline = time.monotonic() + timeout_s
         while not re.search(words, self.said):
             assert self.process.poll() is None or re.search(words, self.said), self.said
@@ -57,15 +58,15 @@ class Arms:
 
     def await_flying(self, goals=10):
         before = self.follower.goals()
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 240
         while self.follower.goals() < before + goals:
             assert self.process.poll() is None and time.monotonic() < deadline, self.said
             time.sleep(0.01)
 
     def finish(self):
         """Wait for the end; return the exit code and the summary."""
-        code = self.process.wait(timeout=90)
-        time.sleep(0.1)
+        code = self.process.wait(timeout=400)
+        self._listener.join(240)  # the last words may still be on their way
         out = self.process.stdout.read()
         assert "Traceback" not in self.said
         return code, json.loads(out) if out.strip() else None
@@ -106,9 +107,8 @@ def test_the_follower_never_leaps_to_its_leader(arms):
 @pytest.mark.parametrize("which", ["follower", "leader"])
 def test_a_cable_pulled_and_put_back_costs_one_flight(arms, which):
     bus = getattr(arms, which)
+    bus.after(40, "pull")
     arms.start()
-    arms.await_flying()
-    bus.pull()
     arms.await_words("is looked for")
     if which == "leader":
         goals = arms.follower.goal_log()
@@ -126,9 +126,8 @@ def test_a_cable_pulled_and_put_back_costs_one_flight(arms, which):
 
 
 def test_a_cable_that_stays_out_ends_the_session_in_words(arms):
+    arms.follower.after(40, "pull")
     arms.start(reconnect_time_s=1)
-    arms.await_flying()
-    arms.follower.pull()
     code, _ = arms.finish()
     assert code == 4
     assert "robot 'follower" in arms.said
@@ -137,10 +136,9 @@ def test_a_cable_that_stays_out_ends_the_session_in_words(arms):
 
 
 def test_wrong_checksums_cost_no_flight(arms):
+    for bus in (arms.follower, arms.leader):
+        bus.after(20, "corrupt", 0.02, 0)
     arms.start()
-    arms.await_flying()
-    arms.follower.corrupt(share=0.02)
-    arms.leader.corrupt(share=0.02)
     code, _ = arms.finish()
     assert code == 0, arms.said
     lengths = Dataset.open(arms.root).lengths().tolist()
@@ -148,9 +146,8 @@ def test_wrong_checksums_cost_no_flight(arms):
 
 
 def test_a_silent_servo_is_waited_for(arms):
+    arms.follower.after(40, "silence", [3])
     arms.start()
-    arms.await_flying()
-    arms.follower.silence(3)
     arms.await_words("is looked for")
     arms.follower.silence()
     code, _ = arms.finish()
@@ -159,7 +156,7 @@ def test_a_silent_servo_is_waited_for(arms):
 
 
 def test_a_hot_motor_halts_the_robot(arms):
-    arms.start(dataset__episode_time_s=30)
+    arms.start(dataset__episode_time_s=300)
     arms.await_flying()
     arms.follower.set(2, "Present_Temperature", 66)
     arms.await_words("'shoulder_lift' is at 66 degrees")

@@ -3,6 +3,7 @@
 import json
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from servo_bus import ServoBus
 
@@ -181,6 +182,51 @@ def test_a_camera_without_pictures(monkeypatch):
     (finding,) = check_cameras({"front": Card()}, 0.1)
     assert (finding.ok, finding.needed) == (False, True)
     assert "sends no picture" in finding.seen
+
+
+class Clock:
+    """A clock that moves on when somebody sleeps, and leaps at some of the sleeps, by their number."""
+
+    def __init__(self, leaps):
+        self.now_s, self.leaps, self.sleeps = 100.0, leaps, 0
+
+    def perf_counter(self):
+        return self.now_s
+
+    def sleep(self, seconds):
+        self.sleeps += 1
+        self.now_s += seconds + self.leaps.get(self.sleeps, 0.0)
+
+
+class Steady(Card):
+    """A camera that takes so many pictures a second, unless the machine stands still."""
+
+    is_connected = True
+    latest_frame = np.full((64, 64, 3), 120, np.uint8)
+
+    def __init__(self, clock, rate_hz):
+        self.clock, self.rate_hz = clock, rate_hz
+
+    @property
+    def latest_timestamp(self):
+        return self.clock.now_s - self.clock.now_s % (1 / self.rate_hz)
+
+
+@pytest.mark.parametrize(
+    ("rate_hz", "leaps", "ok"),
+    [
+        (30, {}, True),
+        (30, {400: 3.0}, True),
+        (15, {}, False),
+        (15, dict.fromkeys(range(50, 9999, 50), 0.2), False),
+    ],
+)
+def test_a_machine_that_stood_still_is_no_slow_camera(monkeypatch, rate_hz, leaps, ok):
+    clock = Clock(leaps)
+    monkeypatch.setattr("collector.session.rig_check_cameras.time", clock)
+    (finding,) = check_cameras({"front": Steady(clock, rate_hz)}, 1.0)
+    assert finding.ok is ok, finding.seen
+    assert ok or "too slow" in finding.seen
 
 
 def test_a_slow_camera_one_of_another_size_and_a_dark_one():

@@ -32,8 +32,8 @@ def test_take_back_and_bring_back_while_a_camera_freezes(command_env, tmp_path):
     terminal = Terminal(["record", *(f"--{name}={value}" for name, value in flags.items())], env)
     try:
         terminal.wait_for(r"video: \S+, .*crf 30")
-        terminal.wait_for(r"camera 'front' (sends fewer|left a gap|sent no)")  # said in the flight
-        terminal.wait_for(r"120 ticks, late by")
+        said_in_flight = terminal.wait_for(r"(?s)^.*?120 ticks, late by").group()
+        assert "s: camera 'front' " in said_in_flight
         terminal.wait_for("put the scene back")
         terminal.type(b"u")
         terminal.wait_for(r"episode 0 taken back .* 0 kept")
@@ -50,7 +50,7 @@ def test_take_back_and_bring_back_while_a_camera_freezes(command_env, tmp_path):
             terminal.wait_for(f"episode {kept} saved")
         terminal.wait_for(r"1 episodes taken back")
         terminal.wait_for(r"3 flights \(1 taken back\)")
-        assert terminal.process.wait(20) == 0
+        assert terminal.process.wait(240) == 0
     finally:
         terminal.close()
     dataset = Dataset.open(root)
@@ -60,8 +60,12 @@ def test_take_back_and_bring_back_while_a_camera_freezes(command_env, tmp_path):
     assert away.episodes["flight_id"].to_pylist() == flight
     faults = json.loads(away.episodes["camera_faults"][0].as_py())
     assert {fault["camera"] for fault in faults} == {"front"}
-    assert any(fault["kind"] == "slow" for fault in faults)
-    clock_s = away.episode(0, ["clock.front"])["clock.front"]
+    clocks = away.episode(0, ["clock.front", "clock.tick"])
+    stood_still = (
+        np.diff(clocks["clock.tick"], axis=0).max() > 0.3
+    )  # and with it the camera: then it is a gap
+    assert stood_still or any(fault["kind"] == "slow" for fault in faults)
+    clock_s = clocks["clock.front"]
     assert np.diff(clock_s).min() >= 0, "a camera's clock never runs back"
     assert np.diff(clock_s).max() > 0.05, "the gap stays visible"
     assert not (root / TAKEN_BACK_LIST).exists()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from collector.robots.sim_so101 import SimSO101, SimSO101Config
 from collector.robots.sim_so101.joints import ACTION_KEYS
+from collector.teleoperators.motion import steered
 
 
 @pytest.fixture
@@ -35,7 +38,15 @@ def arm():
 
 
 @pytest.fixture
-def fly(arm):
+def clock(monkeypatch):
+    """The clock by which a pilot notices a pause: it goes with the ticks that are flown."""
+    clock = SimpleNamespace(now_s=100.0)
+    monkeypatch.setattr(steered, "time", SimpleNamespace(monotonic=lambda: clock.now_s))
+    return clock
+
+
+@pytest.fixture
+def fly(arm, clock):
     """Fly the arm by a pad of a config for some seconds; returns the pilot and what it asked for, (n, 6)."""
     from collector.teleoperators.pad import Pad, PadConfig
 
@@ -56,6 +67,7 @@ def fly(arm):
             assert list(action) == list(ACTION_KEYS)
             asked.append(list(action.values()))
             arm.send_action(action)
+            clock.now_s += 1 / 30
         return pilot, np.array(asked).reshape(-1, 6)
 
     yield fly

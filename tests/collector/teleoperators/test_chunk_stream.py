@@ -17,7 +17,7 @@ class Network:
         self.gate.set()
 
     def __call__(self, tick, left_over, delay):
-        self.gate.wait(20)
+        self.gate.wait(240)
         self.told.append((tick, None if left_over is None else left_over[0, :delay, 0].tolist(), delay))
         return np.array([[[tick + i, len(self.told)] for i in range(self.n)]])
 
@@ -80,7 +80,7 @@ def test_while_the_network_thinks_the_flight_goes_on(real_time):
     assert flown(stream, range(4, 7)) == [2] * 3, "the chunk before lasts longer than it was meant to"
     assert network.told[-1][0] == 0
     network.gate.set()
-    stream._asked.chunk.result(20)
+    stream._asked.chunk.result(240)
     assert flown(stream, range(7, 8)) == [3], "three ticks late, it goes on with its fourth action"
     assert network.told[-1] == (4, [4], 1)
     assert stream.late == 0
@@ -91,7 +91,13 @@ def test_with_nothing_left_to_fly_the_flight_waits(real_time):
     flown(stream, range(4))
     network.gate.clear()
     flown(stream, range(4, 8))
-    threading.Timer(0.05, network.gate.set).start()
+    waited_for, result = stream._asked.chunk, stream._asked.chunk.result
+
+    def wait():
+        network.gate.set()
+        return result(240)
+
+    waited_for.result = wait
     assert flown(stream, range(8, 9)) == [3]
     assert stream.late == 1
 

@@ -11,6 +11,7 @@ import sys
 import termios
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -29,7 +30,7 @@ from collector.teleoperators.protocols import Fitting, Pilot, Steering
 
 PROJECT = Path(__file__).parents[3]
 DT = 0.02
-W_DOWN, W_UP = b"\x1b[119;1:1u", b"\x1b[119;1:3u"
+W_DOWN, W_AGAIN, W_UP = b"\x1b[119;1:1u", b"\x1b[119;1:2u", b"\x1b[119;1:3u"
 
 
 @pytest.fixture
@@ -130,17 +131,19 @@ def test_a_latched_key_stops_by_itself_and_at_a_halt(arm):
     assert not moved(pilot, 5).any()
 
 
-def test_a_held_key_moves_until_it_is_let_go(arm):
+def test_a_held_key_moves_until_it_is_let_go(arm, monkeypatch):
+    now_s = 100.0  # what is held is let go where the terminal is silent for long
+    monkeypatch.setattr("collector.teleoperators.keys.pilot.time", SimpleNamespace(monotonic=lambda: now_s))
     pilot = in_session(arm)
-    pilot.feed(W_DOWN, time.monotonic())
+    pilot.feed(W_DOWN, now_s)
     assert moved(pilot, 20) == pytest.approx([SPEED] * 20)
-    pilot.feed(b"\x1b[100;1:1u", time.monotonic())  # d as well
+    pilot.feed(b"\x1b[100;1:1u", now_s)  # d as well
     assert moved(pilot, 2) == pytest.approx([SPEED] * 2)
     assert moved(pilot, 2, "shoulder_pan") == pytest.approx([SPEED] * 2)
-    pilot.feed(W_UP, time.monotonic())
+    pilot.feed(W_UP, now_s)
     assert not moved(pilot, 5).any()
     assert moved(pilot, 2, "shoulder_pan") == pytest.approx([SPEED] * 2)
-    pilot.feed(b"\x1b[O", time.monotonic())  # the window is left
+    pilot.feed(b"\x1b[O", now_s)  # the window is left
     assert not moved(pilot, 5, "shoulder_pan").any()
 
 
@@ -249,7 +252,7 @@ class Typist:
         self.name = os.ttyname(self.inside)
         self.shown = b""
 
-    def look(self, until=None, seconds=5.0):
+    def look(self, until=None, seconds=240.0):
         """Read what the terminal was sent, until it holds some bytes."""
         ends_s = time.monotonic() + seconds
         while time.monotonic() < ends_s and (until is None or until not in self.shown):
@@ -280,24 +283,24 @@ def typist():
 
 START = "[0, -45, 30, 80, 3, 50]"
 FLY = (
-    "import sys, time\n"
+    "import select, sys\n"
     "from collector.teleoperators.keys import Keys, KeysConfig\n"
     f"pilot = Keys(KeysConfig(mode='joint', start={START}, terminal=sys.argv[1]))\n"
     "pilot.connect()\n"
     "pilot.set_control_period(0.02)\n"
     "print('flying', pilot._source.tells_releases, flush=True)\n"
-    "for _ in range(int(sys.argv[2])):\n"
+    "while not select.select([sys.stdin], [], [], 0.02)[0]:\n"
     "    action = pilot.get_action()\n"
     "    print(action['shoulder_lift.pos'], flush=True)\n"
-    "    time.sleep(0.02)\n"
     "pilot.disconnect()\n"
 )
 
 
 @contextlib.contextmanager
-def flying(typist, ticks):
+def flying(typist):
+    """Fly in another process until its standard input ends."""
     process = subprocess.Popen(
-        [sys.executable, "-c", FLY, typist.name, str(ticks)], cwd=PROJECT, stdin=subprocess.DEVNULL,
+        [sys.executable, "-c", FLY, typist.name], cwd=PROJECT, stdin=subprocess.PIPE,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:
@@ -310,17 +313,22 @@ def flying(typist, ticks):
 @pytest.mark.parametrize("speaks", [True, False])
 def test_a_terminal_is_opened_asked_and_left_as_it_was(typist, speaks):
     before = typist.settings()
-    with flying(typist, 50) as process:
-        assert QUERY in typist.look(QUERY, 60)
+    with flying(typist) as process:
+        assert QUERY in typist.look(QUERY)
         typist.type(b"\x1b[?0u\x1b[?62c" if speaks else b"\x1b[?62c")
         assert process.stdout.readline() == f"flying {speaks}\n"
         assert not typist.settings()[3] & (termios.ICANON | termios.ECHO)
         typist.type(W_DOWN + b"\x1b[109;1:1u" if speaks else b"w")
-        out, err = process.communicate(timeout=30)
+        if speaks:
+            while float(process.stdout.readline()) <= -45 + 10 * SPEED:
+                typist.type(W_AGAIN)  # as a terminal does while a key is held
+        else:
+            places = [-45.0]
+            while places[-1] == -45 or places[-5:] != [places[-1]] * 5:
+                places.append(float(process.stdout.readline()))
+            assert places[-1] - -45 == pytest.approx(5 * SPEED), "a step, and it stands still"
+        _, err = process.communicate(timeout=240)
         assert process.returncode == 0, err
-    places = [float(line) for line in out.split()]
-    travelled = places[-1] - -45
-    assert travelled > 10 * SPEED if speaks else travelled == pytest.approx(5 * SPEED)
     assert typist.settings() == before
     shown = typist.look()
     assert (ENABLE in shown) == (RESTORE in shown) == speaks
@@ -329,14 +337,14 @@ def test_a_terminal_is_opened_asked_and_left_as_it_was(typist, speaks):
 
 def test_a_killed_process_leaves_the_terminal_as_it_was(typist):
     before = typist.settings()
-    with flying(typist, 10_000) as process:
-        typist.look(QUERY, 60)
+    with flying(typist) as process:
+        typist.look(QUERY)
         typist.type(b"\x1b[?0u\x1b[?62c")
         assert process.stdout.readline() == "flying True\n"
         process.send_signal(signal.SIGKILL)
         process.wait()
         assert RESTORE in typist.look(RESTORE)
-    ends_s = time.monotonic() + 10
+    ends_s = time.monotonic() + 240
     while typist.settings() != before and time.monotonic() < ends_s:
         time.sleep(0.05)
     assert typist.settings() == before

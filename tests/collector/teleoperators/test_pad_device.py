@@ -169,6 +169,6 @@ def test_without_pygame_it_says_what_to_install():
         "except DeviceError as error:\n    print(error)\n"
     )
     result = subprocess.run(
-        [sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, timeout=100
+        [sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, timeout=400
     )
     assert "pads need pygame" in result.stdout and "pip install 'demodeck[hardware]'" in result.stdout

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import mujoco
 import numpy as np
 import pytest
@@ -258,14 +256,11 @@ def test_targets_begin_where_the_arm_is_and_do_not_sag(pads, fly, arm):
 
 
 @pytest.mark.parametrize("pushed_deg, goes_on_from_there", [(3.0, False), (20.0, True)])
-def test_after_a_hold_it_goes_on_from_where_the_arm_is(
-    pads, fly, monkeypatch, pushed_deg, goes_on_from_there
-):
+def test_after_a_hold_it_goes_on_from_where_the_arm_is(pads, fly, clock, pushed_deg, goes_on_from_there):
     """An arm sags by a few degrees, which is no other place."""
     pads()
     pilot, before = fly(0.2)
-    later_s = time.monotonic() + 5
-    monkeypatch.setattr(time, "monotonic", lambda: later_s)
+    clock.now_s += 5
     now = dict(zip(ACTION_KEYS, before[-1].tolist()))
     now["elbow_flex.pos"] += pushed_deg
     pilot.observe(now)

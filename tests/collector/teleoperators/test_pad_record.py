@@ -89,7 +89,7 @@ def test_a_pad_is_unplugged_in_flight_and_another_one_plugged_in(record):
     assert "pad 'Scripted Pad' is gone: plug it in again, or another one" in said
     assert "did not answer at once" not in said, "it was gone"
     assert "Traceback" not in said and "pygame" not in said
-    assert len(actions(rows, 0)) >= 25  # what was flown is kept
+    assert len(actions(rows, 0)) >= 15  # what was flown is kept
     assert np.ptp(actions(rows, 0)[:, 1]) > 2
     assert np.ptp(actions(rows, 1), axis=0).max() == 0
 
@@ -115,12 +115,12 @@ def test_a_person_takes_over_from_a_script_by_the_pads_own_button(record):
     """On `takeover.type=pad`: `record` gives the pad as the teleoperator, which a later flag makes a script."""
     summary, said, rows = record(
         1,
-        {"wait_s": 1.0, "await_light": RECORDING},
-        {"wait_s": 1.5, "tap": ["a"]},
-        {"wait_s": 0.3, "move": {"leftx": 0.6}},
+        FLYING,  # an attempt of the simulated arm lasts no more than 12 s
+        {"wait_s": 0.5, "tap": ["a"]},
+        {"wait_s": 0.2, "move": {"leftx": 0.6}},
         {"wait_s": 0.7, "move": {"leftx": 0}},
-        {"wait_s": 0.3, "tap": ["a"]},
-        {"wait_s": 1.0, "tap": ["y"]},
+        {"wait_s": 0.2, "tap": ["a"]},
+        {"wait_s": 0.3, "tap": ["y"]},
         flags=["--teleop.type=scripted", "--takeover.type=pad"],
     )
     assert (summary["episodes"], summary["successful"]) == (1, 1)
@@ -173,7 +173,7 @@ def test_plain_lerobot_flies_by_the_pad_from_the_start_that_it_is_told(command_e
                 "--dataset.num_episodes=1", "--dataset.episode_time_s=2", "--dataset.reset_time_s=0",
                 "--dataset.push_to_hub=false", "--play_sounds=false", *flags,
             ],
-            cwd=tmp_path, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=180,
+            cwd=tmp_path, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600,
         )  # fmt: skip
 
     result = record(f"--teleop.start={json.dumps(start)}")

@@ -53,7 +53,7 @@ def flown(tmp_path_factory):
         env=os.environ | {"PYTHONPATH": str(project), "HF_HOME": str(root.parent)},
         check=True,
         capture_output=True,
-        timeout=120,
+        timeout=400,
     )
     return root
 

@@ -23,7 +23,7 @@ def leader(tmp_path):
 
 
 def wait_for(condition):
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -40,21 +40,21 @@ def test_a_person_takes_over_and_hands_back(leader, command_env, tmp_path):
     session = Terminal(["record", *(f"--{name}={value}" for name, value in flags.items())], command_env)
     try:
         session.wait_for("keys: right")
-        wait_for(lambda: leader.goals() > 40)
+        wait_for(lambda: leader.goals() > 20)  # an attempt of the simulated arm lasts no more than 12 s
         assert leader.get(1, "Torque_Enable") == 1
         session.type(b"o")
         session.wait_for("you fly")
         wait_for(lambda: leader.get(1, "Torque_Enable") == 0)
         mirrored = leader.goals()
         leader.turn(1, leader.position(1) + 300)
-        time.sleep(0.7)
+        time.sleep(0.3)
         assert leader.goals() == mirrored, "a leader in hand is not driven"
         session.type(b"o")
         session.wait_for("the pilot flies again")
         wait_for(lambda: leader.goals() > mirrored + 10)
         session.type(b"+")
         session.wait_for("1 flights")
-        assert session.process.wait(30) == 0
+        assert session.process.wait(240) == 0
     finally:
         session.close()
     assert leader.get(1, "Torque_Enable") == 0, "it is let go in the end"

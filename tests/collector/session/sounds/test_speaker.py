@@ -17,7 +17,7 @@ from collector.session.sounds.speaker import Speaker
 PROJECT = Path(__file__).parents[4]
 
 
-def wait_until(done, seconds=60):
+def wait_until(done, seconds=240):
     deadline = time.monotonic() + seconds
     while not done():
         assert time.monotonic() < deadline, f"it did not happen within {seconds} s"
@@ -48,7 +48,7 @@ def test_an_earcon_is_really_played(recorded):
     assert speaker.play("refused")
     wait_until(lambda: np.abs(heard(recorded).astype(int)).max(initial=0) > 5000)
     assert speaker.silent_because is None and speaker.mute_because == "the voice is off"
-    speaker.close(30)
+    speaker.close(240)
     sound = heard(recorded).astype(float)
     loudest = np.abs(np.fft.rfft(sound)).argmax() * RATE_HZ / len(sound)
     assert loudest == pytest.approx(140, abs=5)  # the buzz of `refused`
@@ -57,7 +57,7 @@ def test_an_earcon_is_really_played(recorded):
 def test_what_is_played_when_the_session_ends_is_played_to_its_end(recorded):
     speaker = Speaker(earcons=True, voice=False)
     speaker.play("finished")
-    speaker.close(30)
+    speaker.close(240)
     loud = np.flatnonzero(np.abs(heard(recorded).astype(int)) > 200)
     assert (loud[-1] - loud[0]) / RATE_HZ > 0.4
 
@@ -66,7 +66,7 @@ def test_without_an_audio_device_it_says_why_and_goes_on(no_device):
     speaker = Speaker(earcons=True, voice=False)
     wait_until(lambda: speaker.silent_because is not None)
     assert not speaker.play("begin")  # the caller rings the terminal's bell
-    speaker.close(30)
+    speaker.close(240)
     assert not speaker.play("begin")
 
 
@@ -75,7 +75,7 @@ def test_a_driver_that_plays_to_nobody_is_told_of(monkeypatch):
     speaker = Speaker(earcons=True, voice=False)
     wait_until(lambda: speaker.silent_because is not None)
     assert "dummy" in speaker.silent_because
-    speaker.close(30)
+    speaker.close(240)
 
 
 def test_nothing_wanted_starts_nothing():
@@ -96,7 +96,7 @@ def test_words_are_spoken(monkeypatch, tmp_path):
     wait_until(lambda: log.exists() and log.read_text())
     assert log.read_text() == "refused: no flight is running\n"
     assert speaker.mute_because is None
-    speaker.close(30)
+    speaker.close(240)
 
 
 def test_a_machine_that_cannot_speak_says_what_to_install(monkeypatch, tmp_path):
@@ -105,7 +105,7 @@ def test_a_machine_that_cannot_speak_says_what_to_install(monkeypatch, tmp_path)
     wait_until(lambda: speaker.mute_because is not None)
     assert "espeak-ng" in speaker.mute_because
     assert not speaker.play("refused", "refused")
-    speaker.close(30)
+    speaker.close(240)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="stops a process")
@@ -164,6 +164,6 @@ def test_the_screen_pays_for_neither_sdl_nor_numpy():
         "import sys, collector.session.sounds.speaker; print('pygame' in sys.modules, 'numpy' in sys.modules)"
     )
     result = subprocess.run(
-        [sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True, timeout=240
     )
     assert result.stdout.split() == ["False", "False"]

@@ -29,9 +29,9 @@ def speaks(tmp_path):
 
 
 def wait_until(done):
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 240
     while not done():
-        assert time.monotonic() < deadline, "it did not happen within 30 s"
+        assert time.monotonic() < deadline, "it did not happen within 240 s"
         time.sleep(0.01)
 
 
@@ -93,7 +93,7 @@ def test_silence_comes_at_once(speaks):
     command, log, _ = speaks
     voice = Voice(Program(command))
     voice.say("one")
-    wait_until(log.exists)
+    wait_until(lambda: log.exists() and log.read_text())
     voice.say("two")
     voice.stop()
     assert not voice.tend()

@@ -245,6 +245,20 @@ class Policy(SoftwarePilot):
         )
         self._torch, self._device, self._policy = torch, device, policy.eval()
         self.reset(0)
+        if getattr(config, "compile_model", False):
+            self._warm_up()
+
+    def _warm_up(self) -> None:
+        """Act once on nothing, so that what is compiled at the first call is compiled before the flight."""
+        print(
+            f"policy '{self.config.path}' is compiled, which takes a while ...", file=sys.stderr, flush=True
+        )
+        features = self.settings.get("input_features") or {}
+        self._observation = {
+            key: self._torch.zeros(1, *feature["shape"]) for key, feature in features.items()
+        } | {"task": self.config.task or (self.settings.get("tasks") or [""])[0]}
+        self.get_action()
+        self.reset(0)
 
     def _check_asynchronous(self, policy: Any) -> None:
         """Raise `UsageError` where a policy cannot be asked for a chunk apart from flying the one before."""

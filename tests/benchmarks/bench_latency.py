@@ -45,6 +45,13 @@ def policies() -> dict[str, Any]:
                 **common, n_obs_steps=N_OBS_STEPS, network=network, num_inference_steps=steps
             )
             made[f"action_diffusion, {network}, DDIM-{steps}"] = ActionDiffusionPolicy(config)
+    for name, settings in (
+        ("mlp, DDIM-5", {}),
+        ("unet, DDIM-5", {"network": "unet"}),
+        ("transformer, DDIM-5", {"network": "transformer"}),
+    ):
+        config = ActionDiffusionConfig(**common, n_obs_steps=N_OBS_STEPS, compile_model=True, **settings)
+        made[f"action_diffusion, {name}, compiled"] = ActionDiffusionPolicy(config)
     config = ActionDiffusionConfig(**common, n_obs_steps=N_OBS_STEPS, sampler="ddpm")
     made["action_diffusion, mlp, DDPM-100"] = ActionDiffusionPolicy(config)
     made["lerobot act"] = ACTPolicy(ACTConfig(**common, chunk_size=16, n_action_steps=8))

@@ -92,6 +92,7 @@ class ActionDiffusionPolicy(ChunkPolicy):
     config_class = ActionDiffusionConfig
     name = "action_diffusion"
     config: ActionDiffusionConfig
+    phases: Tensor
 
     def __init__(self, config: ActionDiffusionConfig, **kwargs: Any) -> None:
         """Build the network and the noise schedule; arguments and errors as `ChunkPolicy`'s."""
@@ -106,8 +107,10 @@ class ActionDiffusionPolicy(ChunkPolicy):
             config.n_layers,
         )
         self.path = NoisePath(str(config.noise_schedule), config.num_train_timesteps)
-        # Not learned, so not in the checkpoint.
-        self.register_buffer("frequencies", torch.linspace(0, 6, N_FREQUENCIES).exp(), persistent=False)
+        # Sines and cosines of each level, (T + 1, 2 N_FREQUENCIES); not learned, so not in the checkpoint.
+        levels = torch.arange(config.num_train_timesteps + 1)
+        phase = levels[:, None] / config.num_train_timesteps * torch.linspace(0, 6, N_FREQUENCIES).exp()
+        self.register_buffer("phases", torch.cat([phase.sin(), phase.cos()], dim=-1), persistent=False)
 
     def denoise(self, observation: Tensor, noisy: Tensor, k: Tensor, known: Tensor | None = None) -> Tensor:
         """Return what the network predicts, f_theta(s, x_k, k).
@@ -121,12 +124,11 @@ class ActionDiffusionPolicy(ChunkPolicy):
         Returns:
             float32, (batch, horizon, action_dim).
         """
-        phase = k[:, None] / self.config.num_train_timesteps * self.frequencies
-        told = [phase.sin(), phase.cos()]
+        told = self.phases[k]
         if self.config.rtc_max_delay:
             none = noisy.new_zeros(noisy.shape[:2])
-            told.append(none if known is None else known.to(noisy.dtype))
-        return self.net(observation, noisy, torch.cat(told, dim=-1))
+            told = torch.cat([told, none if known is None else known.to(noisy.dtype)], dim=-1)
+        return self.net(observation, noisy, told)
 
     def loss(self, observation: Tensor, actions: Tensor, real: Tensor | None) -> Tensor:
         k = 1 + torch.randint(self.config.num_train_timesteps, (len(actions),), device=actions.device)

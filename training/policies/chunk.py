@@ -8,7 +8,10 @@ it flies the next `n_action_steps` of them before it looks again (Zhao et al. 20
 
 from __future__ import annotations
 
+import functools
+import sys
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -19,6 +22,12 @@ from torch import Tensor, nn
 from collector.errors import UsageError
 from training.policies.encoders import ImageEncoder, weights_in_checkpoint
 from training.policies.settings import ChunkConfig
+
+
+@functools.cache
+def _compiled(kind: type[ChunkPolicy]) -> Callable[..., Tensor]:
+    """Return a policy's `sample`, compiled; it draws the noise that the plain one draws."""
+    return torch.compile(kind.sample, options={"fallback_random": True})
 
 
 class ChunkPolicy(PreTrainedPolicy):
@@ -57,6 +66,7 @@ class ChunkPolicy(PreTrainedPolicy):
                 )
                 for key in config.pictures
             )
+        self._can_compile = True
         self._queue: deque[Tensor] = deque()
         self._history: deque[dict[str, Tensor]] = deque(maxlen=config.n_obs_steps)
 
@@ -140,7 +150,23 @@ class ChunkPolicy(PreTrainedPolicy):
         prefix = None
         if prev_chunk_left_over is not None and inference_delay:
             prefix = prev_chunk_left_over[:, :inference_delay]
-        return self.sample(self.observe(batch), noise, prefix)[:, self.config.n_obs_steps - 1 :]
+        return self._sampled(self.observe(batch), noise, prefix)[:, self.config.n_obs_steps - 1 :]
+
+    def _sampled(self, observation: Tensor, noise: Tensor | None, prefix: Tensor | None) -> Tensor:
+        """Return what `sample` does, compiled where that is asked for and can be."""
+        # Each length of a prefix would be compiled anew, in flight.
+        if self.config.compile_model and self._can_compile and prefix is None:
+            try:
+                return _compiled(type(self))(self, observation, noise)  # type: ignore[arg-type]
+            except Exception as error:
+                self._can_compile = False
+                reason = " ".join(str(error).split())[:200]
+                print(
+                    f"policy: it cannot be compiled here ({reason}) and acts uncompiled: install a C++ compiler "
+                    "(Debian: g++), or leave out compile_model",
+                    file=sys.stderr,
+                )
+        return self.sample(observation, noise, prefix)
 
     @torch.no_grad()
     def select_action(self, batch: dict[str, Tensor], noise: Tensor | None = None, **_: Any) -> Tensor:

@@ -142,7 +142,8 @@ def main_score(args: list[str]) -> int:
     from curation.choose import parse_episodes
     from curation.lint import lint
     from curation.report import explanation, rank_table, result_as_json, summary
-    from curation.run import rank_dataset, score_dataset, store
+    from curation.run import rank_dataset, score_dataset
+    from curation.store import store
     from curation.verdicts import drop_faults
 
     asked = parse_episodes(flags.explain, dataset.num_episodes) if flags.explain is not None else []

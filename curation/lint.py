@@ -155,6 +155,8 @@ def _videos(dataset: Dataset) -> list[str]:
     keys = schema.video_keys(dataset.features)
     if not keys:
         return []
+    if not (dataset.root / "videos").exists():
+        return ["videos/ is not on this machine: its files were not looked at"]
     from collector.dataset.video import VideoReader
 
     found = []

@@ -17,7 +17,7 @@ from curation.cache import Cache, checks_version, digest
 from curation.checks.base import Check, Episode
 from curation.checks.reference import Reference
 from curation.checks.registry import CHECKS
-from curation.engines import cores, each
+from curation.engines import LOCAL, Engine, cores, each
 from curation.frames import Block, Frames
 from curation.measures import Measures, packed, unpacked
 from curation.remembered import reference_arrays, reference_from
@@ -36,6 +36,7 @@ def score_dataset(
     progress: Progress | None = None,
     jobs: int | None = None,
     fresh: bool = False,
+    engine: Engine = LOCAL,
 ) -> Scoring:
     """Run all checks over a dataset.
 
@@ -45,9 +46,11 @@ def score_dataset(
         progress: Called with the phase's name, episodes done, and their number.
         jobs: Processes; by default as many as cores where the work is worth it, else none.
         fresh: Measure everything again, whatever was measured before.
+        engine: Who measures.
 
     Raises:
         DataError: If the dataset cannot be read.
+        UsageError: If the engine is not installed.
         DemodeckError: If a process was killed.
     """
     say: Progress = progress or (lambda phase, done, total: None)
@@ -60,10 +63,10 @@ def score_dataset(
     keys = frames.keys(cache)
     pictures = Pictures({}, [""] * len(episodes))
     if video:
-        pictures = pictures_of(dataset, cache, jobs or cores(), say)
+        pictures = pictures_of(dataset, cache, jobs or cores(), say, engine)
         keys = [digest([a.encode(), b.encode()]) for a, b in zip(keys, pictures.keys)]
     reference = _reference(frames, pictures, keys, cache, video)
-    measures = _measured(frames, pictures, keys, cache, reference, checks, jobs, say)
+    measures = _measured(frames, pictures, keys, cache, reference, checks, jobs, say, engine)
     return judge_all(episodes, lengths, measures, reference, checks, first_tasks(dataset))
 
 
@@ -109,6 +112,7 @@ def _measured(
     checks: Sequence[Check],
     jobs: int | None,
     say: Progress,
+    engine: Engine,
 ) -> dict[str, Measures]:
     """Return the measures of all episodes by check, of which only those are measured that are not known."""
     names = [check.name for check in checks]
@@ -141,7 +145,8 @@ def _measured(
     if missing:
         say("checks", done, total)
     if jobs is None:
-        jobs = cores() if sum(frames.lengths[missing]) > FRAMES_WORTH_A_POOL else 1
+        worth = engine != LOCAL or sum(frames.lengths[missing]) > FRAMES_WORTH_A_POOL
+        jobs = cores() if worth else 1
     sent: dict[int, list[int]] = {}
 
     def work() -> Iterator[tuple[Block, Reference, list[str]]]:
@@ -149,7 +154,7 @@ def _measured(
             sent[number] = block.episodes
             yield pictures.added_to(block), reference, names
 
-    for number, arrays in each(_measure, work(), jobs):
+    for number, arrays in each(_measure, work(), jobs, engine):
         part_keys = [keys[e] for e in sent.pop(number)]
         cache.add(group, part_keys, arrays)
         take(part_keys, unpacked(arrays))

@@ -14,7 +14,7 @@ from collector.dataset import schema
 from collector.dataset.reader import Dataset
 from collector.errors import DataError
 from curation.cache import Cache, checks_version, digest
-from curation.engines import each
+from curation.engines import LOCAL, Engine, each
 from curation.frames import Block, Series
 from curation.remembered import series_arrays, series_from
 
@@ -70,7 +70,9 @@ class Pictures:
         return replace(block, video={e: self.series[e] for e in block.episodes if e in self.series})
 
 
-def pictures_of(dataset: Dataset, cache: Cache, jobs: int, say: Callable[[str, int, int], None]) -> Pictures:
+def pictures_of(
+    dataset: Dataset, cache: Cache, jobs: int, say: Callable[[str, int, int], None], engine: Engine = LOCAL
+) -> Pictures:
     """Decode what was not decoded before, and keep it.
 
     Args:
@@ -78,6 +80,7 @@ def pictures_of(dataset: Dataset, cache: Cache, jobs: int, say: Callable[[str, i
         cache: Where it is kept.
         jobs: Processes.
         say: Called with the phase's name, episodes done, and their number.
+        engine: Who decodes.
     """
     _opened.cache_clear()
     group = f"pictures-{checks_version()}"
@@ -96,12 +99,12 @@ def pictures_of(dataset: Dataset, cache: Cache, jobs: int, say: Callable[[str, i
     frames = AT_ONCE_FRAMES
     for episode in missing:
         if frames >= AT_ONCE_FRAMES:
-            works.append((dataset.root, []))
+            works.append((dataset.root.resolve(), []))
             frames = 0
         works[-1][1].append(episode)
         frames += int(lengths[episode])
     done = len(keys) - len(missing)
-    for number, found in each(_look, works, jobs):
+    for number, found in each(_look, works, jobs, engine):
         new = {keys[e][camera]: one for e, series in found.items() for camera, one in series.items()}
         known |= new
         # What could not be read may be another time, when the file was restored under the same name.

@@ -167,3 +167,7 @@ def _connect(daft: Any, address: str) -> None:
                 "--engine.address=local"
             ) from error
     daft.set_runner_ray(noop_if_initialized=True)
+    if daft.get_or_create_runner().name != "ray":
+        raise UsageError(
+            "daft works without Ray in this process already: start another one for --engine.address"
+        )

@@ -1,16 +1,15 @@
 """The map over pieces of work: every engine gives the same, in any order, and says what is missing."""
 
 import importlib.util
+import json
 import math
 import os
+import shutil
 
-import numpy as np
 import pytest
 
-from collector.dataset.reader import Dataset
 from collector.errors import DemodeckError, UsageError
 from curation.engines import Engine, each
-from curation.run import score_dataset
 
 DAFT = importlib.util.find_spec("daft") is not None
 needs_daft = pytest.mark.skipif(not DAFT, reason="the extra 'scale' is not installed")
@@ -55,12 +54,14 @@ def test_an_address_belongs_to_daft(arm, refuses):
 @needs_daft
 @pytest.mark.parametrize("address", ["", "local"])
 @pytest.mark.parametrize("video", [False, True])
-def test_daft_finds_what_processes_find(arm, address, video):
+def test_daft_finds_what_processes_find(arm, demodeck, address, video):
     if address:
         pytest.importorskip("ray")
-    dataset = Dataset.open(arm)
-    expected = score_dataset(dataset, video, jobs=1)
-    found = score_dataset(dataset, video, jobs=2, fresh=True, engine=Engine("daft", address))
-    assert found.findings == expected.findings
-    for name, scores in expected.scores.items():
-        np.testing.assert_array_equal(found.scores[name], scores)
+    flags = ["--video"] if video else []
+    code, expected, _ = demodeck("score", "arm", "--json", *flags)
+    assert code == 0
+    shutil.rmtree(arm / "curation")
+    at = [f"--engine.address={address}"] if address else []
+    code, found, err = demodeck("score", "arm", "--json", "--engine=daft", *at, *flags, timeout=600)
+    assert code == 0, err
+    assert json.loads(found) == json.loads(expected)

@@ -12,7 +12,7 @@ from collector.dataset import schema
 from collector.dataset.reader import Dataset
 from curation.cache import Cache, digest
 from curation.checks import structure
-from curation.checks.base import Episode
+from curation.checks.base import Episode, filled
 
 MOST_BYTES = 256_000_000
 """Columns that are kept in memory; of larger sets one data file at a time is."""
@@ -42,11 +42,19 @@ class Block:
     video: dict[int, Series] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Episode]:
-        last = 0
+        last, n = 0, sum(self.lengths)
+        used = {name: self.columns.get(name) for name in ("observation.state", "action")}
+        # Where all is finite, nothing is filled in from neighbours, and one conversion does for the whole block.
+        whole = all(values is None or bool(np.isfinite(values).all()) for values in used.values())
+        state, action = (filled(values, n) for values in used.values()) if whole else (None, None)
         for number, length in zip(self.episodes, self.lengths):
             first, last = last, last + length
             columns = {name: values[first:last] for name, values in self.columns.items()}
-            yield Episode.of(number, self.fps, columns, self.video.get(number))
+            seen = self.video.get(number)
+            if state is None or action is None:
+                yield Episode.of(number, self.fps, columns, seen)
+            else:
+                yield Episode(number, self.fps, columns, state[first:last], action[first:last], seen or {})
 
 
 class Frames:

@@ -54,7 +54,9 @@ class Block:
             if state is None or action is None:
                 yield Episode.of(number, self.fps, columns, seen)
             else:
-                yield Episode(number, self.fps, columns, state[first:last], action[first:last], seen or {})
+                yield Episode(
+                    number, float(self.fps), columns, state[first:last], action[first:last], seen or {}
+                )
 
 
 class Frames:

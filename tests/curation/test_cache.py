@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from arm_dataset import record
+from plain_arm import write
 from synthetic_arm import NAMES, flight, inject
 
 from collector.dataset.reader import Dataset
@@ -48,8 +49,6 @@ def same(a, b):
 @pytest.fixture(scope="module")
 def long_set(tmp_path_factory):
     """A set of several blocks, without pictures; nobody writes to it."""
-    from plain_arm import write
-
     flights = [flight(seed) for seed in range(3 * BLOCK_FRAMES // 130)]
     flights[5], flights[60] = inject(flights[5], "spike", 5), inject(flights[60], "stall", 60)
     return write(tmp_path_factory.mktemp("long") / "set", flights, NAMES)
@@ -177,6 +176,20 @@ def test_episodes_added_to_a_large_set_leave_its_reference_as_it_is():
     assert all(0.4 * ENOUGH_FRAMES < frames * len(c) <= 1.1 * ENOUGH_FRAMES for c in chosen)
     assert reference_choice([frames] * 100) == list(range(100))
     assert reference_choice([10 * ENOUGH_FRAMES]) == [0] and reference_choice([]) == []
+
+
+def test_of_a_large_set_only_added_episodes_are_measured(copied, tmp_path, monkeypatch):
+    monkeypatch.setattr("curation.scores.ENOUGH_FRAMES", 3000)  # a large set is one of more frames than these
+    before = Dataset.open(copied).num_episodes
+    score_dataset(Dataset.open(copied), jobs=1)
+    flights = [flight(seed) for seed in range(before + 4)]
+    flights[5], flights[60] = inject(flights[5], "spike", 5), inject(flights[60], "stall", 60)
+    longer = write(tmp_path / "longer", flights, NAMES)
+    shutil.copytree(copied / "curation", longer / "curation")
+    heard = Heard()
+    found = score_dataset(Dataset.open(longer), progress=heard, jobs=1)
+    assert heard.measured() == 4 and len(found.episodes) == before + 4
+    same(found, score_dataset(Dataset.open(longer), jobs=1, fresh=True))
 
 
 def test_the_memory_is_neither_published_nor_carried_into_an_edit(arm, curate):

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from collector.dataset.reader import Dataset
 
 DATASET = "folder of a dataset, or its name (looked for in datasets/ and in the LeRobot cache)"
+REMOTE = (
+    "folder of a dataset, or its name (looked for in datasets/, in the LeRobot cache, and then on the Hub)"
+)
 EPISODES = "episode numbers and ranges: 3,5,7-9"
 WHERE = "SQL condition over the columns that 'demodeck query DATASET' knows"
 

@@ -7,7 +7,16 @@ from argparse import BooleanOptionalAction
 from typing import Any
 
 from collector.errors import UsageError
-from curation.arguments import DATASET, EPISODES, WHERE, author_name, open_dataset, print_json, verb_parser
+from curation.arguments import (
+    DATASET,
+    EPISODES,
+    REMOTE,
+    WHERE,
+    author_name,
+    open_dataset,
+    print_json,
+    verb_parser,
+)
 from curation.show import ProgressLine, cell, counted, episode_list, table
 
 
@@ -109,16 +118,34 @@ def _trim_of(text: str) -> list[int]:
 
 def main_score(args: list[str]) -> int:
     """`demodeck score`: run the checks, store scores and findings, print what was found."""
+    from curation.engines import ENGINES, Engine
+
     parser = verb_parser(
         "score", "Run the checks over every episode and store what they found beside the dataset."
     )
-    parser.add_argument("dataset", metavar="DATASET", help=DATASET)
+    parser.add_argument("dataset", metavar="DATASET", help=REMOTE)
     parser.add_argument(
         "--video",
         action="store_true",
         help="decode the cameras too (unreadable, dark, exchanged, frozen, blurred)",
     )
     parser.add_argument("--jobs", type=int, metavar="N", help="processes (default: cores, where it pays)")
+    parser.add_argument(
+        "--fresh",
+        action="store_true",
+        help="measure everything again; else what was measured before is taken from curation/.cache, by content",
+    )
+    parser.add_argument(
+        "--engine", choices=ENGINES, default=ENGINES[0], help="who measures (daft: the extra 'scale')"
+    )
+    parser.add_argument(
+        "--engine.address",
+        dest="address",
+        default="",
+        metavar="ADDRESS",
+        help="of a Ray cluster for daft (ray://HOST:10001), whose machines have demodeck, and see the dataset's "
+        "folder where --video is asked for; 'local' starts one here",
+    )
     parser.add_argument(
         "--explain", metavar="EPISODE", help="show every score of one episode with its limits"
     )
@@ -137,17 +164,23 @@ def main_score(args: list[str]) -> int:
     flags = parser.parse_args(args)
     if flags.jobs is not None and flags.jobs < 1:
         raise UsageError(f"--jobs is {flags.jobs}: it must be at least 1")
-    dataset = open_dataset(flags.dataset)
+    if flags.address and flags.engine != "daft":
+        raise UsageError(f"--engine.address is '{flags.address}': only --engine=daft has one")
+    from curation.remote import open_by_name
+
+    engine = Engine(flags.engine, flags.address)
+    dataset = open_by_name(flags.dataset, flags.video)
     from collector.dataset.labels import Labels
     from curation.choose import parse_episodes
     from curation.lint import lint
     from curation.report import explanation, rank_table, result_as_json, summary
-    from curation.run import rank_dataset, score_dataset, store
+    from curation.run import rank_dataset, score_dataset
+    from curation.store import store
     from curation.verdicts import drop_faults
 
     asked = parse_episodes(flags.explain, dataset.num_episodes) if flags.explain is not None else []
     structure = lint(dataset)
-    scoring = score_dataset(dataset, flags.video, ProgressLine(), flags.jobs)
+    scoring = score_dataset(dataset, flags.video, ProgressLine(), flags.jobs, flags.fresh, engine)
     ranks = rank_dataset(dataset) if flags.rank else None
     store(dataset.root, scoring, flags.video, ranks)
     dropped = drop_faults(Labels(dataset.root), scoring) if flags.drop_faults else None
@@ -177,13 +210,15 @@ def main_query(args: list[str]) -> int:
         "List episodes by an SQL condition over the episode table, labels and scores, for example "
         "\"verdict = 'keep' and success\". Exit code 2 where nothing matches.",
     )
-    parser.add_argument("dataset", metavar="DATASET", help=DATASET)
+    parser.add_argument("dataset", metavar="DATASET", help=REMOTE)
     parser.add_argument("condition", metavar="SQL", nargs="?", help="condition; without it all are listed")
     parser.add_argument("--columns", metavar="A,B", help="columns to show")
     parser.add_argument("--json", action="store_true")
     flags = parser.parse_args(args)
-    dataset = open_dataset(flags.dataset)
     from curation.query import never_scored, query_episodes
+    from curation.remote import open_by_name
+
+    dataset = open_by_name(flags.dataset)
 
     columns = (
         [c.strip() for c in flags.columns.split(",") if c.strip()] if flags.columns is not None else None

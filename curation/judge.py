@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from curation.checks.base import Check, Finding, Measure, PerJoint, Reference, Rule
+from curation.checks.base import Check, Finding, PerJoint, Reference, Rule
+from curation.measures import Measures
 
 FEWEST = 8
 """Episodes needed before anything can be called unusual."""
@@ -98,14 +99,14 @@ def limits(rule: Rule, scores: np.ndarray, trusted: np.ndarray | None = None) ->
     )
 
 
-def _tail(excess: np.ndarray, limit: float) -> tuple[float, float]:
-    """Return the upper quartile of the distances within a limit, and the scale of the tail above it.
+def _tail(ordered: np.ndarray, limit: float) -> tuple[float, float]:
+    """Return the upper quartile of the ascending distances within a limit, and the scale of the tail above it.
 
     The scale is that of an exponential tail (peaks over threshold, Pickands 1975, with shape 0) by the excess'
     median over log 2, or by its 88th percentile over -log 0.12 if that is more: what is accused does not count,
     and some faulty episodes among the others change little.
     """
-    inside = np.sort(excess[excess <= limit])
+    inside = ordered[: int(np.searchsorted(ordered, limit, "right"))]
     if len(inside) < 4:
         return 0.0, 0.0
     upper = inside[(3 * len(inside)) // 4 :]
@@ -123,7 +124,7 @@ def tail_share(excess: np.ndarray, limit: float) -> float:
         excess: Distances from the median towards the bad side, (n,).
         limit: The limit as such a distance.
     """
-    quartile, scale = _tail(excess, limit)
+    quartile, scale = _tail(np.sort(excess), limit)
     if scale <= 0:
         return 0.0 if limit > quartile else 0.25
     return 0.25 * float(np.exp(-max(0.0, limit - quartile) / scale))
@@ -134,9 +135,9 @@ def tail_limit(excess: np.ndarray, limit: float, most: float = FALSE_ALARMS) -> 
 
     At most it is tripled: a tail as heavy as that is the set's own faults.
     """
-    first = limit
+    first, ordered = limit, np.sort(excess)
     for _ in range(4):
-        quartile, scale = _tail(excess, limit)
+        quartile, scale = _tail(ordered, limit)
         limit = min(3 * first, max(first, quartile + scale * float(np.log(0.25 / most))))
     return limit
 
@@ -151,48 +152,62 @@ def robust_z(features: np.ndarray, how: PerJoint, trusted: np.ndarray) -> np.nda
     return np.abs(z) if how.both else z
 
 
-def scores_of(
+@dataclass(frozen=True)
+class Compared:
+    """A check's scores over the set.
+
+    Attributes:
+        scores: (n,), NaN where it could not be evaluated.
+        feature: Which feature each score comes from, (n,); 0 where the check compares none.
+        added: What the comparison adds to the words, where it does.
+    """
+
+    scores: np.ndarray
+    feature: np.ndarray
+    added: list[str]
+
+
+def compared(
     check: Check,
-    measures: Sequence[Measure],
+    measures: Measures,
     reference: Reference,
     trusted: np.ndarray | None = None,
     tasks: np.ndarray | None = None,
-) -> tuple[np.ndarray, list[Measure]]:
-    """Return the check's scores for all episodes (n,), NaN where it could not be evaluated.
+) -> Compared:
+    """Return the check's scores for all episodes.
 
     `trusted` and `tasks`, (n,), say which episodes are usual, and which share a task; all by default.
-
-    Measures of a check with `combine` come back with the words that the comparison added.
     """
-    measures = list(measures)
+    n = len(measures)
+    none: np.ndarray = np.zeros(n, int)
     if check.per_joint is not None:
-        trusted = np.ones(len(measures), bool) if trusted is None else trusted
-        return _worst_joints(check.per_joint, measures, check.rule, trusted, tasks)
+        trusted = np.ones(n, bool) if trusted is None else trusted
+        scores, worst = _worst_joints(check.per_joint, measures, check.rule, trusted, tasks)
+        return Compared(scores, worst, [])
     if check.combine is None:
-        return np.array([m.score for m in measures], np.float64), measures
-    scores = np.full(len(measures), np.nan)
-    known = [(i, m.features) for i, m in enumerate(measures) if m.features is not None]
-    if known:
-        rows = [i for i, _ in known]
-        scores[rows], added = check.combine(np.stack([f for _, f in known]), reference)
-        for i, words in zip(rows, added):
-            measures[i] = replace(measures[i], words=f"{measures[i].words} {words}".strip())
-    return scores, measures
+        return Compared(measures.score, none, [])
+    scores, added = np.full(n, np.nan), [""] * n
+    rows = np.flatnonzero(measures.featured)
+    if len(rows):
+        scores[rows], words = check.combine(measures.features[rows], reference)
+        for i, text in zip(rows.tolist(), words):
+            added[i] = text
+    return Compared(scores, none, added)
 
 
 def _worst_joints(
-    how: PerJoint, measures: list[Measure], rule: Rule, trusted: np.ndarray, tasks: np.ndarray | None
-) -> tuple[np.ndarray, list[Measure]]:
-    """Return the z of each episode's worst joint, and measures whose words and span are that joint's.
+    how: PerJoint, measures: Measures, rule: Rule, trusted: np.ndarray, tasks: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the z of each episode's worst joint, (n,), and which joint that is.
 
     A joint whose clean episodes reach far by their nature has its z made smaller, so that chance takes at most
     `FALSE_ALARMS` of them over the rule's limit.
     """
-    scores = np.full(len(measures), np.nan)
-    rows = [i for i, m in enumerate(measures) if m.features is not None]
-    if len(rows) < FEWEST:
-        return scores, measures
-    features = np.stack([f for i in rows if (f := measures[i].features) is not None])
+    scores, joints = np.full(len(measures), np.nan), np.zeros(len(measures), int)
+    rows = np.flatnonzero(measures.featured)
+    if len(rows) < FEWEST or not measures.features.shape[1]:
+        return scores, joints
+    features = measures.features[rows]
     usual = trusted[rows] if trusted[rows].sum() >= FEWEST else np.ones(len(rows), bool)
     first = min(limit for limit in (rule.warn, rule.fault) if limit is not None)
     z = np.full(features.shape, np.nan)
@@ -201,95 +216,118 @@ def _worst_joints(
     with np.errstate(invalid="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a joint that no episode could measure
         for group in [task == t for t in crowd] + [~np.isin(task, crowd)]:
+            if not group.any():
+                continue
             # A task's own contacts and loads are usual for it; too small a task is compared with all.
-            base = usual & group if group.any() and task[group][0] in crowd else usual
+            base = usual & group if task[group][0] in crowd else usual
             part = robust_z(features, how, base)
             for j in range(z.shape[1]):
                 known = part[base & np.isfinite(part[:, j]), j]
                 if rule.tail and len(known) >= FEWEST:
                     part[:, j] *= first / tail_limit(known, first, FALSE_ALARMS / z.shape[1])
             z[group] = part[group]
-    if not z.shape[1]:
-        return scores, measures
     known = np.where(np.isfinite(z), z, -np.inf)
-    worst = known.argmax(axis=1)
-    best = known[np.arange(len(rows)), worst]
+    joints[rows] = known.argmax(axis=1)
+    best = known.max(axis=1)
     scores[rows] = np.where(best > -np.inf, best, np.nan)
-    for k in np.flatnonzero(best >= first):  # only findings have words
-        i, j = rows[k], int(worst[k])
-        spans, labels = measures[i].spans, measures[i].labels
-        measures[i] = replace(
-            measures[i],
-            span=spans[j] if spans else measures[i].span,
-            words=f"{measures[i].words} {labels[j]}" if labels else measures[i].words,
-        )
-    return scores, measures
+    return scores, joints
 
 
-def judge(
-    check: Check,
-    measures: Sequence[Measure],
-    scores: np.ndarray,
-    episodes: Sequence[int],
-    lengths: Sequence[int],
-    trusted: np.ndarray | None = None,
-) -> tuple[Limits | None, list[Finding]]:
+SEVERITIES = ("ok", "warn", "fault")
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One check's judgement of the set.
+
+    Attributes:
+        limits: The limits; None where the set is too small to compare.
+        severity: Index into `SEVERITIES`, (n,).
+        limit: The limit that was passed, (n,); NaN where none was.
+        below: Whether it was passed downwards, bool, (n,).
+    """
+
+    limits: Limits | None
+    severity: np.ndarray
+    limit: np.ndarray
+    below: np.ndarray
+
+
+def judge(check: Check, scores: np.ndarray, trusted: np.ndarray | None = None) -> Judged:
     """Judge one check over the set.
 
     Args:
         check: The check.
-        measures: What it measured, one an episode.
         scores: Its scores, (n,).
-        episodes: Episode indices.
-        lengths: Frames of each episode.
         trusted: Which episodes say what is usual, (n,); all by default.
-
-    Returns:
-        The limits (None where the set is too small to compare) and the findings.
     """
+    n = len(scores)
+    severity, passed, below = np.zeros(n, int), np.full(n, np.nan), np.zeros(n, bool)
     too_few = check.per_joint is not None and not np.isfinite(scores).any()
     bounds = None if too_few else limits(check.rule, scores, trusted)
     if bounds is not None and check.per_joint is not None and check.rule.tail:
         bounds = replace(bounds, false_alarms=FALSE_ALARMS)  # the joints' tails were brought to that rate
-    findings: list[Finding] = []
     if bounds is None:
-        return None, findings
-    for score, measured, episode, length in zip(scores, measures, episodes, lengths):
-        if np.isnan(score):
-            continue
-        for severity, low, high in (
-            ("fault", bounds.fault_low, bounds.fault_high),
-            ("warn", bounds.warn_low, bounds.warn_high),
+        return Judged(None, severity, passed, below)
+    with np.errstate(invalid="ignore"):
+        for rank, low, high in (
+            (1, bounds.warn_low, bounds.warn_high),
+            (2, bounds.fault_low, bounds.fault_high),
         ):
             # A fixed limit is itself forbidden ("1 frame or more"); a limit against the set must be passed.
-            touches = not check.rule.against_set
-            if score > high or (touches and score == high):
-                limit, word = high, "at most"
-            elif score < low:
-                limit, word = low, "at least"
-            else:
-                continue
-            first, last = measured.span or (0, length)
-            findings.append(
-                Finding(
-                    episode,
-                    check.name,
-                    severity,
-                    first,
-                    last,
-                    float(score),
-                    float(limit),
-                    _message(check, measured, float(score), float(limit), word),
-                )
+            over = scores > high if check.rule.against_set else scores >= high
+            under = (scores < low) & ~over
+            severity[over | under] = rank
+            passed[over], passed[under] = high, low
+            below[over], below[under] = False, True
+    return Judged(bounds, severity, passed, below)
+
+
+def findings_of(
+    check: Check,
+    measures: Measures,
+    result: Compared,
+    judged: Judged,
+    episodes: Sequence[int],
+    lengths: Sequence[int],
+) -> list[Finding]:
+    """Put what was judged into words: one finding for each episode beyond a limit.
+
+    Args:
+        check: The check.
+        measures: What it measured.
+        result: Its scores.
+        judged: Their judgement.
+        episodes: Episode indices.
+        lengths: Frames of each episode.
+    """
+    findings = []
+    for i in np.flatnonzero(judged.severity).tolist():
+        j = int(result.feature[i])
+        first, last = measures.span(i, j) or (0, lengths[i])
+        named = measures.labels[j] if check.per_joint is not None and measures.labels else ""
+        added = result.added[i] if result.added else ""
+        words = " ".join(part for part in (measures.words[i], named, added) if part)
+        score, limit = float(result.scores[i]), float(judged.limit[i])
+        findings.append(
+            Finding(
+                episodes[i],
+                check.name,
+                SEVERITIES[judged.severity[i]],
+                first,
+                last,
+                score,
+                limit,
+                _message(check, words, score, limit, "at least" if judged.below[i] else "at most"),
             )
-            break
-    return bounds, findings
+        )
+    return findings
 
 
-def _message(check: Check, measured: Measure, score: float, limit: float, word: str) -> str:
+def _message(check: Check, words: str, score: float, limit: float, word: str) -> str:
     if not check.unit:
-        return measured.words
+        return words
     if not check.rule.against_set and limit == 1:
-        return f"{measured.words}: {score:.3g} {check.unit}"
+        return f"{words}: {score:.3g} {check.unit}"
     usual = "usual here: " if check.rule.against_set else ""
-    return f"{measured.words}: {score:.3g} {check.unit} ({usual}{word} {limit:.3g})"
+    return f"{words}: {score:.3g} {check.unit} ({usual}{word} {limit:.3g})"

@@ -80,7 +80,7 @@ def _tasks(dataset: Dataset) -> list[str]:
 def _places(dataset: Dataset) -> list[str]:
     table, found = dataset.episodes, []
     if {"dataset_from_index", "dataset_to_index"} <= set(table.column_names):
-        first, last = (table[f"dataset_{end}_index"].to_numpy() for end in ("from", "to"))
+        first, last = (schema.to_numpy(table[f"dataset_{end}_index"]) for end in ("from", "to"))
         ends = np.cumsum(dataset.lengths())
         wrong = np.flatnonzero((last != ends) | (first != ends - dataset.lengths()))
         if len(wrong):
@@ -93,7 +93,7 @@ def _places(dataset: Dataset) -> list[str]:
 
 
 def _files(dataset: Dataset) -> list[str]:
-    named = {path.resolve() for path in dataset.data_files}
+    named = {path.resolve() for path in set(dataset.data_files)}
     there = {path.resolve() for path in (dataset.root / "data").rglob("*.parquet")}
     # lerobot loads every parquet file below data/, whether or not the episode table names it.
     return [
@@ -155,6 +155,8 @@ def _videos(dataset: Dataset) -> list[str]:
     keys = schema.video_keys(dataset.features)
     if not keys:
         return []
+    if not (dataset.root / "videos").exists():
+        return ["videos/ is not on this machine: its files were not looked at"]
     from collector.dataset.video import VideoReader
 
     found = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,8 @@ import numpy as np
 from curation.checks.base import Check, Episode, Finding, Measure
 from curation.checks.reference import Reference, build_reference
 from curation.checks.registry import CHECKS
-from curation.judge import Limits, judge, scores_of
+from curation.judge import SEVERITIES, Compared, Judged, Limits, compared, findings_of, judge
+from curation.measures import Measures
 
 ENOUGH_FRAMES = 100_000
 """Frames that the reference is built from; more would cost time and change nothing."""
@@ -49,14 +50,29 @@ class Scoring:
         return result
 
 
+def reference_choice(lengths: Sequence[int] | np.ndarray) -> list[int]:
+    """Return the episodes that stand for the set: all of them up to `ENOUGH_FRAMES`, else evenly spread ones.
+
+    Of larger sets only the first so many are looked at, a number that grows in steps of a 16th to a 32nd: so
+    episodes that are added to a set mostly leave its reference as it is, and with it all that was measured. The
+    choice depends on nothing but the set.
+    """
+    n = len(lengths)
+    if int(np.sum(lengths)) > ENOUGH_FRAMES:
+        step = 2 ** max(0, n.bit_length() - 5)
+        n -= n % step
+    frames = int(np.sum(lengths[:n]))
+    return list(range(0, n, max(1, -(-frames // ENOUGH_FRAMES))))
+
+
 def reference_of(
     episodes: Sequence[Episode],
     state_names: Sequence[str] = (),
     action_names: Sequence[str] = (),
 ) -> Reference:
-    """Build the set's reference from episodes, thinned evenly where they are more than enough."""
-    frames = sum(len(e) for e in episodes)
-    chosen = [e for e in episodes if len(e)][:: max(1, -(-frames // ENOUGH_FRAMES))]
+    """Build the set's reference from episodes, or from some of them where they are more than enough."""
+    alive = [e for e in episodes if len(e)]
+    chosen = [alive[i] for i in reference_choice([len(e) for e in alive])]
     cameras = {camera for e in episodes for camera in e.video}
     usual = {}
     for camera in cameras:
@@ -85,46 +101,65 @@ def measure_episode(episode: Episode, reference: Reference, checks: Sequence[Che
     return [check.measure(episode, reference) for check in checks]
 
 
+def measure_block(
+    episodes: Iterable[Episode], reference: Reference, checks: Sequence[Check]
+) -> dict[str, Measures]:
+    """Return the measures of all checks over some episodes, by check."""
+    rows = []
+    for episode in episodes:
+        rows.append(measure_episode(episode, reference, checks))
+        episode.memo.clear()
+    return {check.name: Measures.of([row[c] for row in rows]) for c, check in enumerate(checks)}
+
+
 def judge_all(
     episodes: Sequence[int],
     lengths: Sequence[int],
-    measures: Sequence[Sequence[Measure]],
+    measures: Mapping[str, Measures],
     reference: Reference,
     checks: Sequence[Check] = CHECKS,
     tasks: np.ndarray | None = None,
 ) -> Scoring:
-    """Judge the measures of all episodes, given one list a check in the order of `checks` per episode.
+    """Judge the measures of all episodes, by check, one row an episode.
 
     Judged three times: each time only episodes without a fault so far say what is usual, so that those with
     plain faults do not hide others.
     """
-    columns = [[row[c] for row in measures] for c in range(len(checks))]
-    combined = {
-        check.name: scores_of(check, columns[c], reference)
-        for c, check in enumerate(checks)
-        if check.combine is not None
-    }
-    trusted = np.ones(len(measures), bool)
-    at = {episode: i for i, episode in enumerate(episodes)}
+    # What does not depend on who is trusted is compared once.
+    fixed = {c.name: compared(c, measures[c.name], reference) for c in checks if c.per_joint is None}
+    trusted: np.ndarray = np.ones(len(episodes), bool)
+    results: dict[str, Compared] = {}
+    verdicts: dict[str, Judged] = {}
     for _ in range(ROUNDS):
-        scores, bounds, skipped, findings = {}, {}, {}, []
-        for c, check in enumerate(checks):
-            given = combined.get(check.name)
-            found_scores, column = given or scores_of(check, columns[c], reference, trusted, tasks)
-            scores[check.name] = found_scores
-            bounds[check.name], found = judge(check, column, found_scores, episodes, lengths, trusted)
-            findings += found
-            missing = "too few episodes to compare with" if bounds[check.name] is None else ""
-            skipped[check.name] = [
-                m.skipped or missing or ("" if np.isfinite(s) or np.isinf(s) else "nothing to compare with")
-                for m, s in zip(column, found_scores)
-            ]
-        trusted[[at[f.episode_index] for f in findings if f.severity == "fault"]] = False
+        for check in checks:
+            results[check.name] = fixed.get(check.name) or compared(
+                check, measures[check.name], reference, trusted, tasks
+            )
+            verdicts[check.name] = judge(check, results[check.name].scores, trusted)
+        for judged in verdicts.values():
+            trusted = trusted & (judged.severity < SEVERITIES.index("fault"))
         if trusted.sum() < len(trusted) / 3:
             break
+    findings, skipped = [], {}
+    for check in checks:
+        result, judged, column = results[check.name], verdicts[check.name], measures[check.name]
+        findings += findings_of(check, column, result, judged, episodes, lengths)
+        missing = "too few episodes to compare with" if judged.limits is None else ""
+        unknown = np.isnan(result.scores).tolist()
+        skipped[check.name] = [
+            reason or missing or ("nothing to compare with" if nan else "")
+            for reason, nan in zip(column.skipped, unknown)
+        ]
     order = {check.name: i for i, check in enumerate(checks)}
     findings.sort(key=lambda f: (f.episode_index, f.severity != "fault", order[f.check]))
-    return Scoring(list(episodes), list(lengths), scores, bounds, skipped, findings)
+    return Scoring(
+        list(episodes),
+        list(lengths),
+        {name: result.scores for name, result in results.items()},
+        {name: judged.limits for name, judged in verdicts.items()},
+        skipped,
+        findings,
+    )
 
 
 def score_episodes(
@@ -135,7 +170,7 @@ def score_episodes(
 ) -> Scoring:
     """Run the checks over episodes in memory."""
     reference = reference_of(episodes, state_names, action_names)
-    measures = [measure_episode(episode, reference, checks) for episode in episodes]
+    measures = measure_block(episodes, reference, checks)
     lengths = [len(e) for e in episodes]
     tasks = np.array([task_of(e) for e in episodes])
     return judge_all([e.index for e in episodes], lengths, measures, reference, checks, tasks)

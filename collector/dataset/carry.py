@@ -84,6 +84,7 @@ def _sidecars(source: Path) -> list[Path]:
     made = {source / name for name in (tables.INFO, tables.STATS, tables.TASKS, MANIFEST)}
     curation = source / "curation"
     found = sorted(curation.rglob("*")) if curation.is_dir() else []
+    found = [path for path in found if ".cache" not in path.relative_to(curation).parts]  # made anew
     for path in sorted(source.iterdir()):
         if path.name not in KNOWN:
             found += sorted(path.rglob("*")) if path.is_dir() else [path]

@@ -92,7 +92,7 @@ class Dataset:
 
     @cached_property
     def _lengths(self) -> np.ndarray:
-        return self.episodes["length"].to_numpy()
+        return schema.to_numpy(self.episodes["length"])
 
     @cached_property
     def data_files(self) -> list[Path]:
@@ -144,9 +144,11 @@ class Dataset:
         if wrong := [name for name in names if name not in known]:
             raise UsageError(f"no column '{wrong[0]}' in {self.root}: it has {', '.join(known)}")
         parts: dict[int, dict[str, np.ndarray]] = {}
-        for path in dict.fromkeys(self.data_files[e] for e in chosen):
-            inside = [e for e in chosen if self.data_files[e] == path]
-            parts |= self._read_file(path, names, inside)
+        inside: dict[Path, list[int]] = {}
+        for e in chosen:
+            inside.setdefault(self.data_files[e], []).append(e)
+        for path, there in inside.items():
+            parts |= self._read_file(path, names, there)
         if not chosen:
             return {name: np.empty((0,)) for name in names}
         return {name: np.concatenate([parts[e][name] for e in chosen]) for name in names}
@@ -161,7 +163,7 @@ class Dataset:
             raise DataError(
                 f"{path} has no column '{sorted(absent)[0]}', which {tables.INFO} names: restore it"
             )
-        of_row = table["episode_index"].to_numpy()
+        of_row = schema.to_numpy(table["episode_index"])
         arrays = {name: self._array(path, name, table[name]) for name in names}
         parts = {}
         for episode in episodes:

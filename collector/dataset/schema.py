@@ -190,6 +190,9 @@ def to_numpy(column: pa.ChunkedArray) -> np.ndarray:
         inner = to_numpy(pa.chunked_array([array.flatten()]))
         size = getattr(array.type, "list_size", None) or (len(inner) // n_frames if n_frames else 0)
         return inner.reshape(n_frames, size, *inner.shape[1:])
+    kind = array.type
+    if not array.null_count and (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
+        return np.from_dlpack(array)  # to_numpy() would import pandas, which costs more than most reading
     return array.to_numpy(zero_copy_only=False)
 
 

@@ -121,8 +121,9 @@ def pull(
     repo_type: RepoType = "dataset",
     revision: str | None = None,
     allow_patterns: Sequence[str] | None = None,
+    folder: Path | None = None,
 ) -> Path:
-    """Fetch a repository into the Hugging Face cache, or what of it is not there yet.
+    """Fetch a repository into the Hugging Face cache or a folder, or what of it is not there yet.
 
     A full commit id that is in the cache already needs no connection.
 
@@ -131,9 +132,10 @@ def pull(
         repo_type: "dataset" or "model".
         revision: Branch, tag or commit id; None stands for `main`.
         allow_patterns: Only files that match one of these.
+        folder: Where to put it; a folder of the cache by default.
 
     Returns:
-        The snapshot's folder (its name is the commit id). It belongs to the cache: do not write to it.
+        The folder. One of the cache (its name is the commit id) belongs to the cache: do not write to it.
 
     Raises:
         HubError: If repository or revision do not exist, rights are missing or the Hub cannot be reached.
@@ -142,15 +144,16 @@ def pull(
 
     what = f"{repo_type} {repo_id}"
     with hub_errors(what, revision), connect() as api:
-        folder = snapshot_download(
+        fetched = snapshot_download(
             repo_id,
             repo_type=repo_type,
             revision=revision,
             allow_patterns=list(allow_patterns) if allow_patterns is not None else None,
             endpoint=api.endpoint,
             cache_dir=cache_folder(),
+            local_dir=folder,
         )
-    return Path(folder)
+    return Path(fetched)
 
 
 def resolve_revision(repo_id: str, repo_type: RepoType = "dataset", revision: str | None = None) -> str:

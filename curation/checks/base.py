@@ -193,10 +193,15 @@ class Finding:
 
 def runs(mask: np.ndarray) -> np.ndarray:
     """Return the runs of True in `mask` as rows [from, to), int64, (n_runs, 2)."""
-    edges = np.flatnonzero(
-        np.diff(np.concatenate([[False], np.asarray(mask, bool), [False]]).astype(np.int8))
-    )
-    return edges.reshape(-1, 2)
+    mask = np.asarray(mask, bool)
+    if not len(mask):
+        return np.zeros((0, 2), np.int64)
+    edges = (np.flatnonzero(mask[1:] != mask[:-1]) + 1).tolist()
+    if mask[0]:
+        edges.insert(0, 0)
+    if mask[-1]:
+        edges.append(len(mask))
+    return np.array(edges, np.int64).reshape(-1, 2)
 
 
 def longest(spans: np.ndarray) -> tuple[int, int] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from curation.checks.base import Check, Episode, Measure, PerJoint, Reference, Rule, joint_name, skip
+from curation.checks.medians import running_median
 
 
 def measure(episode: Episode, reference: Reference) -> Measure:
@@ -23,7 +24,8 @@ def measure(episode: Episode, reference: Reference) -> Measure:
     energy = np.maximum(-second[1:] * second[:-1], 0)
     # A running median of 9 frames of the two-frame maxima: at least half of them must reverse.
     paired = np.maximum(energy[1:], energy[:-1])
-    steady = _running_median(paired, min(9, len(paired)) | 1)
+    window_of = min(9, len(paired)) | 1
+    steady = running_median(_framed(paired, window_of), window_of)
     mean = _running_mean(steady, min(window, len(steady)))
     at, half = mean.argmax(axis=0), window // 2
     return Measure(
@@ -38,11 +40,6 @@ def _framed(values: np.ndarray, window: int) -> np.ndarray:
     """Return the values with the first and last ones repeated, so that `window` frames lie about each."""
     before = window // 2
     return np.concatenate([values[:1].repeat(before, 0), values, values[-1:].repeat(window - 1 - before, 0)])
-
-
-def _running_median(values: np.ndarray, window: int) -> np.ndarray:
-    about = np.lib.stride_tricks.sliding_window_view(_framed(values, window), window, axis=0)
-    return np.partition(about, window // 2, axis=-1)[..., window // 2]
 
 
 def _running_mean(values: np.ndarray, window: int) -> np.ndarray:

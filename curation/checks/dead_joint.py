@@ -18,14 +18,17 @@ def measure(episode: Episode, reference: Reference) -> Measure:
     n = len(episode)
     settle = max(2, round(0.3 * episode.fps))
     worst, span, words = 0.0, None, ""
-    for j in np.flatnonzero(reference.tracks):
-        state = episode.state[:, j] / reference.state_scale[j]
-        action = episode.action[:, j] / reference.state_scale[j]
-        for first, last in runs(np.abs(np.diff(state)) < 1e-4):
-            first, last = int(first), min(n, int(last) + 1)
-            if last - first <= settle + 2 or np.ptp(state[first:last]) > 2e-3:
+    joints = np.flatnonzero(reference.tracks)
+    states = episode.state[:, joints] / reference.state_scale[joints]
+    slow = np.abs(np.diff(states, axis=0)) < 1e-4
+    for k, j in enumerate(joints):
+        spots = runs(slow[:, k])
+        for first, last in spots[spots[:, 1] - spots[:, 0] > settle + 1].tolist():
+            last = min(n, last + 1)
+            if np.ptp(states[first:last, k]) > 2e-3:
                 continue
-            moved = float(np.ptp(action[first : last - settle]))
+            action = episode.action[first : last - settle, j] / reference.state_scale[j]
+            moved = float(np.ptp(action))
             if moved > worst:
                 name = joint_name(reference.state_names, int(j))
                 worst, span, words = moved, (first, last), f"{name} stands still while its action moves"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from curation.checks.base import Check, Episode, Measure, PerJoint, Reference, Rule, joint_name, skip
+from curation.checks.medians import median
 from curation.checks.reference import ACTION_HISTORY, one_step_inputs
 
 
@@ -16,8 +17,10 @@ def residual(episode: Episode, reference: Reference) -> np.ndarray | None:
     """Return (s[t+1] - predicted) / sigma, (n_frames - 5, n_state); None without a model."""
     if reference.weights is None:
         return None
-    x, y = one_step_inputs(episode.state, episode.action, reference.state_scale, reference.action_scale)
-    return (y - x @ reference.weights) / reference.sigma if len(x) else None
+    if "one_step" not in episode.memo:
+        x, y = one_step_inputs(episode.state, episode.action, reference.state_scale, reference.action_scale)
+        episode.memo["one_step"] = (y - x @ reference.weights) / reference.sigma if len(x) else None
+    return episode.memo["one_step"]
 
 
 def measure_jump(episode: Episode, reference: Reference) -> Measure:
@@ -40,7 +43,7 @@ def measure_bias(episode: Episode, reference: Reference) -> Measure:
     r = residual(episode, reference)
     if r is None or len(r) < 10:
         return skip("too few frames to fit the dynamics")
-    bias = np.abs(np.median(r, axis=0))
+    bias = np.abs(median(r))
     j = int(np.argmax(bias))
     return Measure(float(bias[j]), None, f"{joint_name(reference.state_names, j)} moves unlike in the set")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from curation.checks.base import Check, Episode, Measure, Reference, Rule, skip
+from curation.checks.nearest import nearest
 
 NEIGHBOURS = 5
 
@@ -18,11 +19,9 @@ def measure(episode: Episode, reference: Reference) -> Measure:
 
 def combine(features: np.ndarray, reference: Reference) -> tuple[np.ndarray, list[str]]:
     """Score the mean distance to the 5 nearest last states, in % of the range; (n, n_state) -> (n,)."""
-    from scipy.spatial import cKDTree
-
     if len(features) <= NEIGHBOURS:
         return np.full(len(features), np.nan), [""] * len(features)
-    distances, _ = cKDTree(features).query(features, k=NEIGHBOURS + 1)
+    distances, _ = nearest(features, NEIGHBOURS + 1)
     return 100 * distances[:, 1:].mean(axis=1), [""] * len(features)
 
 

@@ -24,11 +24,15 @@ def measure_limit(episode: Episode, reference: Reference) -> Measure:
     most = max(FEWEST, round(0.5 * episode.fps))
     height: np.ndarray = np.zeros(width)
     spans: list[tuple[int, int] | None] = [None] * width
-    for j in np.flatnonzero(np.isfinite(reference.action_scale)):
+    after = episode.action[1:]
+    stays = after == episode.action[:-1]
+    stays &= (after == episode.action.max(axis=0)) | (after == episode.action.min(axis=0))
+    stays &= np.isfinite(reference.action_scale)
+    for j in np.flatnonzero((stays[1:] & stays[:-1]).any(axis=0)):
         a = episode.action[:, j]
-        spots = runs((np.diff(a) == 0) & ((a[1:] == a.max()) | (a[1:] == a.min())))
-        for first, last in spots[spots[:, 1] - spots[:, 0] >= FEWEST - 1]:
-            last = int(last) + 1
+        spots = runs(stays[:, j])
+        for first, last in spots[spots[:, 1] - spots[:, 0] >= FEWEST - 1].tolist():
+            last += 1
             into = a[first] - a[first - 2] if first >= 2 else 0.0
             out = a[last + 1] - a[last - 1] if last + 1 < n else 0.0
             speed = (abs(into) + abs(out)) / 4

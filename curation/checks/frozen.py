@@ -22,11 +22,11 @@ def measure_one(episode: Episode, reference: Reference) -> Measure:
     should = predicted(episode, reference)
     hidden = 3 * reference.quantum[model.joints] / model.scale + 6 * model.sigma
     worst, span, words = 0.0, None, ""
+    state = episode.state[:, model.joints]
+    same = state[1:] == state[:-1]
     for k, name in enumerate(names_of(reference)):
-        same = np.diff(episode.state[:, model.joints[k]]) == 0
-        for first, last in runs(same):
-            if last - first < FEWEST + 1:
-                continue
+        spots = runs(same[:, k])
+        for first, last in spots[spots[:, 1] - spots[:, 0] > FEWEST].tolist():
             part = should[first : last + 1, k]
             travel = float(part.max() - part.min()) / hidden[k]
             if travel > worst:

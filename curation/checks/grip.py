@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from curation.checks.base import Check, Episode, Measure, Reference, Rule, runs, skip
+from curation.checks.nearest import nearest
 
 HELD_SHARE = 0.05
 """A joint holds something while it is off its goal by more than this share of its range."""
@@ -29,11 +30,15 @@ def measure(episode: Episode, reference: Reference) -> Measure:
     seconds, ends = np.zeros(width), np.full((width, episode.state.shape[1]), np.nan)
     alive = np.isfinite(reference.state_scale)
     pose = episode.state / np.where(alive, reference.state_scale, 1)
-    for j in np.flatnonzero(reference.tracks):
-        action = episode.action[:, j] / reference.state_scale[j]
-        off = episode.state[:, j] / reference.state_scale[j] - action
-        rests = np.abs(action - action[np.maximum(np.arange(n) - wait, 0)]) < HELD_SHARE
-        spans = runs((off > HELD_SHARE) & rests)
+    joints = np.flatnonzero(reference.tracks)
+    action = episode.action[:, joints] / reference.state_scale[joints]
+    off = episode.state[:, joints] / reference.state_scale[joints] - action
+    rests = np.abs(action - action[np.maximum(np.arange(n) - wait, 0)]) < HELD_SHARE
+    holds = (off > HELD_SHARE) & rests
+    for k, j in enumerate(joints):
+        if not holds[:, k].any():
+            continue
+        spans = runs(holds[:, k])
         spans = spans[spans[:, 1] - spans[:, 0] >= LONG_S * episode.fps]
         if len(spans):
             seconds[j] = (spans[:, 1] - spans[:, 0]).sum() / episode.fps
@@ -51,8 +56,6 @@ def combine(features: np.ndarray, reference: Reference) -> tuple[np.ndarray, lis
     distance of the pose in which it let go to the 5 nearest others, over 3 times that distance's 95th
     percentile. (n, 1 + n_joints + n_joints n_state) -> (n,).
     """
-    from scipy.spatial import cKDTree
-
     width = len(reference.tracks)
     task, seconds = features[:, 0], features[:, 1 : 1 + width]
     ends = features[:, 1 + width :].reshape(len(features), width, -1)
@@ -70,7 +73,7 @@ def combine(features: np.ndarray, reference: Reference) -> tuple[np.ndarray, lis
                 scores[i], words[i] = 2.0, f"{name} closes on nothing"
             holding = rows[holds]
             places = ends[holding, j]
-            distance = cKDTree(places).query(places, k=NEIGHBOURS + 1)[0][:, 1:].mean(axis=1)
+            distance = nearest(places, NEIGHBOURS + 1)[0][:, 1:].mean(axis=1)
             limit = max(3 * float(np.quantile(distance, 0.9)), 0.02)
             for i, d in zip(holding, distance):
                 if not scores[i] > d / limit:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from curation.checks.base import Check, Episode, Measure, Reference, Rule, skip
+from curation.checks.medians import median
 from curation.checks.tracking import predicted, residual
 
 
@@ -19,16 +20,26 @@ def slope_lag(episode: Episode, reference: Reference, rows: slice) -> float | No
     r = residual(episode, reference)
     if r is None or reference.tracking is None:
         return None
-    v = np.gradient(predicted(episode, reference), axis=0)[rows]
+    if "velocity" not in episode.memo:
+        episode.memo["velocity"] = _velocity(predicted(episode, reference))
+    v = episode.memo["velocity"][rows]
     e = r[rows]
     if len(v) < 12:
         return None
-    e = e - np.median(e, axis=0)
+    e = e - median(e)
     energy = (v**2).sum(axis=0)
     moves = energy > len(v) * (0.002**2)
     if not moves.any():
         return None
-    return -float(np.median((v * e).sum(axis=0)[moves] / energy[moves]))
+    return -float(median((v * e).sum(axis=0)[moves] / energy[moves]))
+
+
+def _velocity(path: np.ndarray) -> np.ndarray:
+    """Return what `numpy.gradient` does along time, (n_frames, dim), at a fifth of its cost."""
+    v = np.empty_like(path)
+    v[1:-1] = (path[2:] - path[:-2]) / 2
+    v[0], v[-1] = path[1] - path[0], path[-1] - path[-2]
+    return v
 
 
 def measure(episode: Episode, reference: Reference) -> Measure:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from curation.checks.base import Check, Episode, Measure, Reference, Rule, skip
+from curation.checks.nearest import nearest
 
 POINTS = 16
 DIRECTIONS = 12
@@ -59,16 +60,15 @@ def combine_task(features: np.ndarray, reference: Reference) -> tuple[np.ndarray
 
     Distances are to the 5th neighbour. NaN where only one task has more than 10 flights: then nobody can tell.
     """
-    from scipy.spatial import cKDTree
-
     task, paths = features[:, 0], features[:, 1:]
     scores, words = np.full(len(task), np.nan), [""] * len(task)
     known = [t for t in np.unique(task) if (task == t).sum() > 2 * NEIGHBOURS]
     if len(known) < 2:
         return scores, words
     reduced = _reduced(paths)
-    trees = {t: cKDTree(reduced[task == t]) for t in known}
-    distances = np.stack([trees[t].query(reduced, k=NEIGHBOURS + 1)[0][:, NEIGHBOURS] for t in known], axis=1)
+    distances = np.stack(
+        [nearest(reduced[task == t], NEIGHBOURS + 1, reduced)[0][:, NEIGHBOURS] for t in known], axis=1
+    )
     for i in range(len(task)):
         if task[i] not in known:
             continue
@@ -99,15 +99,13 @@ def combine_duplicate(features: np.ndarray, reference: Reference) -> tuple[np.nd
     The usual distance is the set's median distance to the nearest neighbour, in the full path. Only the later of
     two flights is accused: the earlier one may stay.
     """
-    from scipy.spatial import cKDTree
-
     index, paths = features[:, 0], features[:, 2:]
     n = len(paths)
     scores, words = np.full(n, np.nan), [""] * n
     if n < 2 * NEIGHBOURS:
         return scores, words
     reduced = _reduced(paths)
-    _, near = cKDTree(reduced).query(reduced, k=NEIGHBOURS)
+    _, near = nearest(reduced, NEIGHBOURS)
     apart = np.sqrt(((paths[near] - paths[:, None]) ** 2).mean(axis=2))
     apart[near == np.arange(n)[:, None]] = np.inf
     usual = float(np.median(apart.min(axis=1)))

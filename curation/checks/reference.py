@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from curation.checks.tracking_model import TrackingModel, fit_tracking
+from curation.checks.medians import median, quantiles
+from curation.checks.tracking_model import TrackingModel, fit_tracking, kept_moments
 
 ACTION_HISTORY = 5
 """Actions a[t..t-4] that the one-step model sees: room for a servo's delay."""
@@ -105,7 +106,7 @@ def smallest_step(values: np.ndarray) -> np.ndarray:
 
 
 def _centre(arrays: Sequence[np.ndarray]) -> np.ndarray:
-    medians = [np.median(a, axis=0) for a in arrays if len(a)]
+    medians = [median(a) for a in arrays if len(a)]
     return np.median(medians, axis=0) if medians else np.zeros(arrays[0].shape[1])
 
 
@@ -115,7 +116,7 @@ def _scale(arrays: Sequence[np.ndarray]) -> np.ndarray:
     An episode's ends are its 1st and 99th percentiles. So neither some frames of an episode nor some episodes in
     another unit stretch the range.
     """
-    ends = [np.quantile(a, [0.01, 0.99], axis=0) for a in arrays if len(a)]
+    ends = [quantiles(a, (0.01, 0.99)) for a in arrays if len(a)]
     if not ends:
         return np.full(arrays[0].shape[1], np.inf)
     low, high = (
@@ -199,10 +200,11 @@ def fit_dynamics(
     keep = np.ones(len(x), bool)
     weights = np.zeros((x.shape[1], n_state))
     sigma = np.ones(n_state)
+    whole = x.T @ x, x.T @ y
     for _ in range(4):
-        gram = x[keep].T @ x[keep]
+        gram, moment = kept_moments(x, y, keep, whole)
         gram[np.diag_indices_from(gram)] += ridge * len(x)
-        weights = np.linalg.solve(gram, x[keep].T @ y[keep])
+        weights = np.linalg.solve(gram, moment)
         residual = y - x @ weights
         sigma = np.maximum(1.4826 * np.median(np.abs(residual[keep]), axis=0), 1e-5)
         keep = (np.abs(residual) < 4 * sigma).all(axis=1)

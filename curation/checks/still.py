@@ -20,8 +20,16 @@ def moving(episode: Episode, reference: Reference) -> np.ndarray:
 
     Speed is the displacement over 0.3 s centred on the frame, so that encoder steps are not motion.
     """
+    if "moving" not in episode.memo:
+        episode.memo["moving"] = _moving(episode, reference)
+    return episode.memo["moving"]
+
+
+def _moving(episode: Episode, reference: Reference) -> np.ndarray:
     n, half = len(episode), _half_window(episode.fps)
     result = np.zeros(n, bool)
+    at = np.arange(n)
+    ahead, behind = np.minimum(at + half, n - 1), np.maximum(at - half, 0)
     step = reference.quantum if len(reference.quantum) == episode.state.shape[1] else 0.0
     for values, scale, noise in (
         (episode.state, reference.state_scale, 2.5 * step),
@@ -29,9 +37,7 @@ def moving(episode: Episode, reference: Reference) -> np.ndarray:
     ):
         if values.shape[1] == 0:
             continue
-        ahead = values[np.minimum(np.arange(n) + half, n - 1)]
-        behind = values[np.maximum(np.arange(n) - half, 0)]
-        moved = np.abs(ahead - behind)
+        moved = np.abs(values[ahead] - values[behind])
         speed = moved / scale * episode.fps / (2 * half)
         # An encoder that wavers by a step to either side is no motion.
         result |= ((speed > STILL_PER_S) & (moved > noise)).any(axis=1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from curation.checks.base import Check, Episode, Measure, PerJoint, Reference, Rule, joint_name, skip
+from curation.checks.medians import median
 from curation.checks.tracking_model import LAGS
 
 WINDOW_S = 0.4
@@ -51,7 +52,7 @@ def measure_off(episode: Episode, reference: Reference) -> Measure:
     window = max(3, round(WINDOW_S * episode.fps))
     if len(r) < window + LAGS:
         return skip("shorter than about a second")
-    centred = np.abs(r - np.median(r, axis=0)) / reference.tracking.sigma
+    centred = np.abs(r - median(r)) / reference.tracking.sigma
     means = moving_sum(centred, window) / window
     at = means.argmax(axis=0)
     return Measure(
@@ -66,16 +67,15 @@ def _around(centred: np.ndarray, t: int, window: int) -> tuple[int, int]:
     """Return the run around [t, t + window) in which the residual stays above a third of the window's mean."""
     least = centred[t : t + window].mean() / 3
     high = centred > least
-    first, last = t, t + window
-    while first < last and not high[first]:
-        first += 1
-    while last > first and not high[last - 1]:
-        last -= 1
-    while first > 0 and high[first - 1]:
-        first -= 1
-    while last < len(high) and high[last]:
-        last += 1
-    return first, max(last, first + 1)
+    inside = np.flatnonzero(high[t : t + window])
+    if not len(inside):
+        return t + window, t + window + 1
+    first, last = t + int(inside[0]), t + int(inside[-1]) + 1
+    low = np.flatnonzero(~high)
+    before, after = low[low < first], low[low >= last]
+    first = int(before[-1]) + 1 if len(before) else 0
+    last = int(after[0]) if len(after) else len(high)
+    return first, last
 
 
 def measure_offset(episode: Episode, reference: Reference) -> Measure:
@@ -89,7 +89,7 @@ def measure_offset(episode: Episode, reference: Reference) -> Measure:
         return skip(NO_MODEL)
     if len(r) < 30:
         return skip("too short to measure an offset")
-    medians = np.array([np.median(part, axis=0) for part in np.array_split(r[LAGS:], 3)])
+    medians = np.array([median(part) for part in np.array_split(r[LAGS:], 3)])
     same = np.abs(np.sign(medians).sum(axis=0)) == 3
     nearest = medians[np.abs(medians).argmin(axis=0), np.arange(r.shape[1])]
     return Measure(

@@ -47,10 +47,11 @@ class TrackingModel:
             (n_frames, n_joints). In the first frames the actions before the flight are taken as its first one.
         """
         shared = _pose_inputs(action, self.centre, self.spread)
-        result = np.empty((len(action), len(self.joints)))
-        for k, j in enumerate(self.joints):
-            past = _past(action[:, j] / self.scale[k])
-            result[:, k] = past @ self.weights[k, :LAGS] + shared @ self.weights[k, LAGS:]
+        result = shared @ self.weights[:, LAGS:].T
+        own, n = action[:, self.joints] / self.scale, len(action)
+        padded = np.concatenate([np.repeat(own[:1], LAGS, axis=0), own])
+        for lag in range(1, LAGS + 1):
+            result += padded[LAGS - lag : LAGS - lag + n] * self.weights[:, lag - 1]
         return result
 
 
@@ -64,8 +65,14 @@ def _pose_inputs(action: np.ndarray, centre: np.ndarray, spread: np.ndarray) -> 
     """Return 1 and all products of up to two entries of the pose, which is the action two frames ago."""
     pose = (action[np.maximum(np.arange(len(action)) - 2, 0)] - centre) / spread
     pose = np.clip(pose, -2, 2)
-    i, j = np.triu_indices(pose.shape[1])
-    return np.hstack([np.ones((len(pose), 1)), pose, pose[:, i] * pose[:, j]])
+    dim = pose.shape[1]
+    inputs = np.empty((len(pose), 1 + dim + dim * (dim + 1) // 2))
+    inputs[:, 0], inputs[:, 1 : 1 + dim] = 1, pose
+    at = 1 + dim
+    for i in range(dim):
+        np.multiply(pose[:, i, None], pose[:, i:], out=inputs[:, at : at + dim - i])
+        at += dim - i
+    return inputs
 
 
 def fit_tracking(
@@ -106,19 +113,37 @@ def fit_tracking(
         return None
     weights = np.zeros((len(joints), LAGS + shared.shape[1]))
     sigma = np.zeros(len(joints))
+    x = np.hstack([np.zeros((len(shared), LAGS)), shared])
     for k, j in enumerate(joints):
         past = np.concatenate([_past(a[:, j] / scale[j])[LAGS:] for _, a in pairs])
-        x = np.hstack([past, shared])
+        x[:, :LAGS] = past
         y = np.concatenate([s[LAGS:, j] / scale[j] for s, _ in pairs])
         keep = np.abs(y - past[:, 0]) < 0.3
+        whole = x.T @ x, x.T @ y
         for _ in range(4):
-            rows = x[keep]
-            gram = rows.T @ rows
-            gram[np.diag_indices_from(gram)] += ridge * len(rows)
-            weights[k] = np.linalg.solve(gram, rows.T @ y[keep])
+            gram, moment = kept_moments(x, y, keep, whole)
+            gram[np.diag_indices_from(gram)] += ridge * keep.sum()
+            weights[k] = np.linalg.solve(gram, moment)
             residual = y - x @ weights[k]
             sigma[k] = max(1.4826 * float(np.median(np.abs(residual[keep]))), 2e-4)
             keep = np.abs(residual) < 4 * sigma[k]
             if keep.sum() < 5 * x.shape[1]:
                 break
     return TrackingModel(joints, scale[joints], centre, spread, weights, sigma)
+
+
+def kept_moments(
+    x: np.ndarray, y: np.ndarray, keep: np.ndarray, whole: tuple[np.ndarray, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return x'x and x'y over the kept rows, by taking those of the few others off the whole.
+
+    Args:
+        x: Inputs, (n_rows, n_inputs).
+        y: Targets, (n_rows,) or (n_rows, n_targets).
+        keep: Which rows count, bool, (n_rows,).
+        whole: x'x and x'y over all rows.
+    """
+    if keep.sum() < len(keep) / 2:  # differences of large numbers
+        return x[keep].T @ x[keep], x[keep].T @ y[keep]
+    out = x[~keep]
+    return whole[0] - out.T @ out, whole[1] - out.T @ y[~keep]

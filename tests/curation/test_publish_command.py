@@ -51,7 +51,7 @@ def published(folder):
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in folder.rglob("*")
-        if path.is_file() and ".journal" not in path.parts
+        if path.is_file() and not {".journal", ".cache"} & set(path.parts)
     }
 
 

@@ -34,7 +34,7 @@ def test_score_finds_the_faulty_flights_and_stores_them(arm, curate):
     lengths = Dataset.open(arm).lengths()
     assert {f["episode_index"] for f in findings if f["severity"] == "fault"} == set(FAULTY)
     assert all(0 <= f["from_frame"] < f["to_frame"] <= lengths[f["episode_index"]] for f in findings)
-    assert {p.name for p in (arm / "curation").iterdir()} == {"scores.parquet", "findings.parquet"}
+    assert {p.name for p in (arm / "curation").iterdir()} == {".cache", "scores.parquet", "findings.parquet"}
 
 
 def test_the_table_names_checks_episodes_and_what_was_not_evaluated(arm, curate):

@@ -39,7 +39,7 @@ class ChunkConfig(PreTrainedConfig):
         False  # leave actions past an episode's end out of the loss, instead of holding the last
     )
 
-    # Compile what acts, for half the time a chunk: needs a C++ compiler (Debian: g++), and a minute before the flight
+    # Compile what acts: sooner, but it needs a C++ compiler (Debian: g++) and a minute before the flight
     compile_model: bool = False
 
     normalization_mapping: dict[str, NormalizationMode] = field(

@@ -5,12 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from collector.dataset.labels import Labels
+from collector.dataset.labels import AUTOMATIC, Labels
 from curation.scores import Scoring
-
-AUTOMATIC = "check:"
-"""Authors that are checks begin so; every other author is a person."""
-
 
 def decided(labels: Labels) -> dict[int, str]:
     """Return per episode who decided on its verdict last.

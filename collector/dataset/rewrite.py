@@ -14,7 +14,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from collector.dataset import durable, schema, span_videos, stats, tables
-from collector.dataset.carry import Taken, carry_along, link_tree
+from collector.dataset.carry import carry_along, link_tree
+from collector.dataset.carry_labels import Taken
 from collector.dataset.reader import Dataset
 from collector.dataset.running import RunningStats
 from collector.dataset.span_rows import copy_rows

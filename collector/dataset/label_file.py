@@ -43,7 +43,7 @@ def batch_of(entry: Entry) -> str:
 def episodes_of(entry: Entry) -> list[int]:
     """Return the episodes that an entry is about; none where this version does not understand them."""
     several = entry.get("episodes", [entry.get("episode")])
-    if not isinstance(several, list) or not all(type(e) is int and e >= 0 for e in several):
+    if not isinstance(several, list) or set(map(type, several)) != {int} or min(several) < 0:
         return []
     return several
 

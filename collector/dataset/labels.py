@@ -126,20 +126,38 @@ class Labels:
         Raises:
             DataError: If the file is damaged.
         """
-        plain: dict[int, dict[str, Any]] = {}
-        sets: dict[tuple[int, str], dict[Hashable, Any]] = {}
+        found: dict[int, dict[str, Any]] = {}
+        for field, values in self._by_field(by).items():
+            for episode, value in values.items():
+                if value is not None:
+                    found.setdefault(episode, {})[field] = value
+        return dict(sorted(found.items()))
+
+    def columns(self, n_episodes: int, by: str | None = None) -> dict[str, list[Any]]:
+        """Return the present labels by field, one value an episode, None where none is set. As `current`."""
+        columns: dict[str, list[Any]] = {field: [None] * n_episodes for field in VALUES}
+        for field, values in self._by_field(by).items():
+            column = columns[field]
+            for episode, value in values.items():
+                if episode < n_episodes:
+                    column[episode] = value
+        return columns
+
+    def _by_field(self, by: str | None) -> dict[str, dict[int, Any]]:
+        found: dict[str, dict[int, Any]] = {}
+        sets: dict[str, dict[int, dict[Hashable, Any]]] = {field: {} for field in label_fields.SETS}
         for entry in self._valid(by):
-            field, value = entry["field"], entry["value"]
-            for episode in episodes_of(entry):
-                if field not in label_fields.SETS:
-                    plain.setdefault(episode, {})[field] = value
-                else:
-                    before = sets.setdefault((episode, field), {})
-                    before |= label_fields.said(field, value, before)
-        for (episode, field), elements in sets.items():
-            plain.setdefault(episode, {})[field] = label_fields.shown_value(field, elements)
-        found = {e: {f: v for f, v in fields.items() if v is not None} for e, fields in plain.items()}
-        return {episode: found[episode] for episode in sorted(found) if found[episode]}
+            field, value, about = entry["field"], entry["value"], episodes_of(entry)
+            if field not in sets:
+                found.setdefault(field, {}).update(dict.fromkeys(about, value))
+                continue
+            for episode in about:
+                before = sets[field].setdefault(episode, {})
+                before |= label_fields.said(field, value, before)
+        for field, of in sets.items():
+            if of:
+                found[field] = {e: label_fields.shown_value(field, elements) for e, elements in of.items()}
+        return found
 
     def holding(self) -> dict[int, dict[str, Entry]]:
         """Return the entry that decided last on each field of each episode; one that takes away decides too."""

@@ -7,9 +7,11 @@ Ctrl-C ends it.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from collector.errors import UsageError, shown
@@ -74,14 +76,16 @@ def run_select(
 
     check_select(connection, sql, known)
     try:
-        if re.match(r"\s*(describe|summarize|show)\b", sql, re.IGNORECASE):
-            cursor = connection.execute(sql)
-        else:
-            # One more than may come: a query without end stops there.
-            cursor = connection.execute(f"SELECT * FROM ({sql.rstrip().rstrip(';')}\n) LIMIT {most_rows + 1}")
-        names = [column[0] for column in cursor.description]
-        rows = cursor.fetchall()
-    except duckdb.OutOfMemoryException:
+        with _bounded_memory():
+            if re.match(r"\s*(describe|summarize|show)\b", sql, re.IGNORECASE):
+                cursor = connection.execute(sql)
+            else:
+                # One more than may come: a query without end stops there.
+                asked = f"SELECT * FROM ({sql.rstrip().rstrip(';')}\n) LIMIT {most_rows + 1}"
+                cursor = connection.execute(asked)
+            names = [column[0] for column in cursor.description]
+            rows = cursor.fetchall()
+    except (duckdb.OutOfMemoryException, MemoryError):
         raise UsageError(
             f"'{shown(sql)}' needs more than {MEMORY_MB} MB of memory: narrow it, or add a LIMIT"
         ) from None
@@ -92,6 +96,27 @@ def run_select(
     if len(rows) > most_rows:
         raise UsageError(f"'{shown(sql)}' gives more than {most_rows} rows: add a LIMIT, or sum them up")
     return names, rows
+
+
+@contextlib.contextmanager
+def _bounded_memory() -> Iterator[None]:
+    """Bound the memory that may be taken from here on: DuckDB's own limit does not count long texts and lists."""
+    try:
+        import resource
+
+        status = Path("/proc/self/status").read_text()
+        used = next(int(line.split()[1]) << 10 for line in status.splitlines() if line.startswith("VmData"))
+    except (ImportError, OSError, StopIteration):  # not Linux: DuckDB's own limit must do
+        yield
+        return
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    most = used + (2 * MEMORY_MB << 20)
+    allowed = [most, *(limit for limit in before if limit != resource.RLIM_INFINITY)]
+    resource.setrlimit(resource.RLIMIT_DATA, (min(allowed), before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, before)
 
 
 def check_select(connection: duckdb.DuckDBPyConnection, sql: str, known: str) -> None:
@@ -113,7 +138,7 @@ def check_select(connection: duckdb.DuckDBPyConnection, sql: str, known: str) ->
     if len(tree["statements"]) != 1:
         raise UsageError(f"'{shown(sql)}' is several statements: write one, without ';' ({known})")
     nodes = list(_nodes(tree))
-    here = {row[0].lower() for row in connection.execute("SELECT view_name FROM duckdb_views()").fetchall()}
+    here = {row[0].lower() for row in connection.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal").fetchall()}
     here |= {str(e["key"]).lower() for n in nodes for e in (n.get("cte_map") or {}).get("map", [])}
     for node in nodes:
         kind = node.get("type")

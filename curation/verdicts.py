@@ -8,6 +8,7 @@ from typing import Any
 from collector.dataset.labels import AUTOMATIC, Labels
 from curation.scores import Scoring
 
+
 def decided(labels: Labels) -> dict[int, str]:
     """Return per episode who decided on its verdict last.
 

@@ -32,7 +32,7 @@ class Selections:
         self.file = LabelFile(self.root / SELECTIONS)
 
     def all(self) -> dict[str, Entry]:
-        """Return the entry that holds of each name (`sql`, `author`, `at`), by name; a stranger's oddities are not there.
+        """Return the entry that holds of each name (`sql`, `author`, `at`), by name; oddities are not there.
 
         Raises:
             DataError: If the file is damaged.
@@ -56,7 +56,9 @@ class Selections:
             OSError: If the disk refuses.
         """
         if not re.fullmatch(r"[A-Za-z_]\w*", name):
-            raise UsageError(f"'{name}' is no name for a selection: use letters, digits and '_', like good_ones")
+            raise UsageError(
+                f"'{name}' is no name for a selection: use letters, digits and '_', like good_ones"
+            )
         if sql is None:
             self._there(name)
         return self.file.append([{"author": author, "name": name, "sql": sql}])[0]
@@ -75,7 +77,9 @@ class Selections:
             if name is None:
                 return match[0]
             if name in within or len(within) >= _DEEPEST:
-                raise UsageError(f"the selection @{name} holds itself ({' > '.join([*within, name])}): save another")
+                raise UsageError(
+                    f"the selection @{name} holds itself ({' > '.join([*within, name])}): save another"
+                )
             sql = self._expanded(str(self._there(name)["sql"]), (*within, name))
             # The newline ends a trailing comment, which would otherwise swallow the bracket.
             if not is_statement(sql):

@@ -138,7 +138,10 @@ def check_select(connection: duckdb.DuckDBPyConnection, sql: str, known: str) ->
     if len(tree["statements"]) != 1:
         raise UsageError(f"'{shown(sql)}' is several statements: write one, without ';' ({known})")
     nodes = list(_nodes(tree))
-    here = {row[0].lower() for row in connection.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal").fetchall()}
+    here = {
+        row[0].lower()
+        for row in connection.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal").fetchall()
+    }
     here |= {str(e["key"]).lower() for n in nodes for e in (n.get("cte_map") or {}).get("map", [])}
     for node in nodes:
         kind = node.get("type")
@@ -149,7 +152,9 @@ def check_select(connection: duckdb.DuckDBPyConnection, sql: str, known: str) ->
         elif kind == "TABLE_FUNCTION" or node.get("class") == "FUNCTION":
             call = node["function"] if kind == "TABLE_FUNCTION" else node
             name = str(call.get("function_name", "")).lower()
-            plain = name in _TABLE_FUNCTIONS if kind == "TABLE_FUNCTION" else not _NO_FUNCTIONS.fullmatch(name)
+            plain = (
+                name in _TABLE_FUNCTIONS if kind == "TABLE_FUNCTION" else not _NO_FUNCTIONS.fullmatch(name)
+            )
             if name and not plain:
                 raise UsageError(
                     f"'{shown(sql)}': the function '{shown(name)}' may not be used in a query, which reaches "

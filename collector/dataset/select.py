@@ -27,7 +27,11 @@ def episode_view(dataset: Dataset, sql: str | None = None) -> duckdb.DuckDBPyCon
     """
     words = None if sql is None else {word.lower() for word in re.findall(r"\w+", sql)}
     # Where rows are taken whole, nothing tells which columns matter.
-    whole = words is None or bool(words & {"select", "from", "columns", "summarize", *VIEWS}) or "*" in (sql or "")
+    whole = (
+        words is None
+        or bool(words & {"select", "from", "columns", "summarize", *VIEWS})
+        or "*" in (sql or "")
+    )
     named = {name: view(dataset, name) for name in VIEWS[1:] if words and name in words}
     return sealed_connection({"episodes": view(dataset, "episodes", None if whole else words), **named})
 

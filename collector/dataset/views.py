@@ -76,7 +76,10 @@ def view(dataset: Dataset, name: str, wanted: Collection[str] | None = None) -> 
         return _frames(dataset)
     if name == "tasks":
         return pa.table(
-            {"task_index": pa.array(range(len(dataset.tasks)), pa.int64()), "task": pa.array(dataset.tasks, pa.string())}
+            {
+                "task_index": pa.array(range(len(dataset.tasks)), pa.int64()),
+                "task": pa.array(dataset.tasks, pa.string()),
+            }
         )
     if name == "labels":
         return _history(dataset)
@@ -107,7 +110,11 @@ def episodes(dataset: Dataset, wanted: Collection[str] | None = None) -> pa.Tabl
         columns |= {name: pa.nulls(n, kind) for name, kind in _LABEL_KINDS.items()}
     for name, values in columns.items():
         at = table.schema.get_field_index(name)
-        table = table.append_column(name, pa.array(values)) if at < 0 else table.set_column(at, name, pa.array(values))
+        table = (
+            table.append_column(name, pa.array(values))
+            if at < 0
+            else table.set_column(at, name, pa.array(values))
+        )
     known = {name.lower() for name in table.column_names}
     # A check may be called like a column of the table: the table's column stays.
     for name, scores in _scores(dataset, asked).items():

@@ -81,7 +81,9 @@ def make(root: Path, episodes: int, n_frames: int) -> None:
     for name in ("observation.state", "action"):
         for key in ("min", "max", "mean", "std", *stats.QUANTILES):
             flat = pa.array(rng.normal(size=episodes * 6))
-            table[f"stats/{name}/{key}"] = pa.FixedSizeListArray.from_arrays(flat, 6).cast(pa.list_(pa.float64()))
+            table[f"stats/{name}/{key}"] = pa.FixedSizeListArray.from_arrays(flat, 6).cast(
+                pa.list_(pa.float64())
+            )
     write_bytes(
         root / schema.EPISODES_PATH.format(chunk_index=0, file_index=0), tables.parquet_bytes(pa.table(table))
     )

@@ -195,6 +195,8 @@ def _write(
     sources = sources_of(spans)
     names = {source: changes.new_names(source) for source in sources}
     features = {new: sources[0].features[old] for old, new in names[sources[0]].items()}
+    features |= {name: added.feature for name, added in changes.added.items()}
+    features = _at_rate(features, spans[0].fps) if spans[0].step > 1 else features
     cameras = schema.video_keys(features)
     old_names = {
         camera: {source: old for source in sources for old, new in names[source].items() if new == camera}
@@ -230,6 +232,7 @@ def _write(
         "total_tasks": len(rows.tasks),
         "splits": {"train": f"0:{len(spans)}"},
         "features": features,
+        **({"fps": spans[0].fps} if spans[0].step > 1 else {}),
     }
     if changes.robot_type is not None:
         info["robot_type"] = changes.robot_type
@@ -237,9 +240,21 @@ def _write(
     durable.write_json(root / tables.STATS, stats.to_json(exact))
     taken: dict[Path, list[Taken]] = {source.root: [] for source in sources}
     for new, span in enumerate(spans):
-        part = None if span.whole else (span.from_frame, span.to_frame)
-        taken[span.source.root].append(Taken(span.episode, new, part))
+        uncut = (span.from_frame, span.to_frame) == (0, span.length)
+        part = None if uncut else (span.from_frame, span.to_frame)
+        taken[span.source.root].append(Taken(span.episode, new, part, span.step))
     carry_along(root, taken, changes.tasks)
     for name, content in files.items():
         durable.write_bytes(root / name, content)
     durable.write_json(root / tables.INFO, tables.info_to_json(info))
+
+
+def _at_rate(features: schema.Features, fps: float) -> schema.Features:
+    """Return features whose cameras are noted to have so many frames a second [Hz]."""
+    changed = {}
+    for name, feature in features.items():
+        about = feature.get("info") or {}
+        if "video.fps" in about:
+            feature = {**feature, "info": {**about, "video.fps": fps}}
+        changed[name] = feature
+    return changed

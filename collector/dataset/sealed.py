@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -75,27 +76,51 @@ def run_select(
     import duckdb
 
     check_select(connection, sql, known)
+    asked = sql
     try:
         with _bounded_memory():
-            if re.match(r"\s*(describe|summarize|show)\b", sql, re.IGNORECASE):
-                cursor = connection.execute(sql)
-            else:
+            if not re.match(r"\s*(describe|summarize|show)\b", sql, re.IGNORECASE):
                 # One more than may come: a query without end stops there.
                 asked = f"SELECT * FROM ({sql.rstrip().rstrip(';')}\n) LIMIT {most_rows + 1}"
-                cursor = connection.execute(asked)
-            names = [column[0] for column in cursor.description]
-            rows = cursor.fetchall()
+            names, rows = _interruptible(connection, asked)
     except (duckdb.OutOfMemoryException, MemoryError):
         raise UsageError(
             f"'{shown(sql)}' needs more than {MEMORY_MB} MB of memory: narrow it, or add a LIMIT"
         ) from None
-    except duckdb.InterruptException:
-        raise KeyboardInterrupt from None
     except duckdb.Error as error:
         raise UsageError(f"'{shown(sql)}' cannot be answered: {reason_of(error)} ({known})") from error
     if len(rows) > most_rows:
         raise UsageError(f"'{shown(sql)}' gives more than {most_rows} rows: add a LIMIT, or sum them up")
     return names, rows
+
+
+def _interruptible(
+    connection: duckdb.DuckDBPyConnection, sql: str
+) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """Run SQL so that Ctrl-C ends it: within DuckDB, Python hears no signal until all is done."""
+    result: dict[str, Any] = {}
+    done = threading.Event()  # a join that Ctrl-C ends takes the thread for dead (Python 3.12)
+
+    def work() -> None:
+        try:
+            cursor = connection.execute(sql)
+            result["names"], result["rows"] = [column[0] for column in cursor.description], cursor.fetchall()
+        except BaseException as error:  # raised again in the caller's thread
+            result["error"] = error
+        finally:
+            done.set()
+
+    threading.Thread(target=work, daemon=True, name="query").start()
+    try:
+        while not done.wait(1.0):
+            pass
+    except KeyboardInterrupt:
+        connection.interrupt()
+        done.wait(60.0)
+        raise
+    if "error" in result:
+        raise result["error"]
+    return result["names"], result["rows"]
 
 
 @contextlib.contextmanager
@@ -129,7 +154,7 @@ def check_select(connection: duckdb.DuckDBPyConnection, sql: str, known: str) ->
 
     try:
         row = connection.execute("SELECT json_serialize_sql(?)", [sql]).fetchone()
-        tree = json.loads(row[0]) if row else {"error": True}
+        tree: dict[str, Any] = json.loads(row[0]) if row else {"error": True}
     except (duckdb.Error, ValueError, RecursionError) as error:
         raise UsageError(f"'{shown(sql)}' is no SQL that can be run: {reason_of(error)} ({known})") from error
     if tree.get("error"):

@@ -5,7 +5,7 @@
 | `episodes` | an episode: the episode table without statistics; `duration_s`; the present labels `verdict`, `success` (label, else recorded), `rating`, `weight` (1 where none is set), `tags`, `note`, `task` (label, else recorded), `trim`; the score of each check by its name; `faults` and `warnings` (NULL where never scored) |
 | `frames` | a frame: every column of the data files but pictures |
 | `findings`, `scores` | what `demodeck score` stored |
-| `labels` | what somebody once said of an episode: `at` (UTC), `author`, `field`, `value`, `undone`, `id` |
+| `labels` | what somebody once said of an episode: `said_at` (UTC), `author`, `field`, `value`, `undone`, `id` |
 | `segments` | a stretch of an episode with its sentence: `from_frame`, `to_frame` (excluded), `text` |
 | `tasks` | a task: `task_index`, `task` |
 """  # noqa: E501 - a table
@@ -232,7 +232,7 @@ def _history(dataset: Dataset) -> pa.Table:
     rows = [
         {
             "episode_index": line["episode"],
-            "at": time_of(line).astimezone(UTC).replace(tzinfo=None),
+            "said_at": time_of(line).astimezone(UTC).replace(tzinfo=None),
             "author": str(line.get("author", "")),
             "field": str(line["field"]),
             "value": _as_text(line.get("value")),
@@ -242,7 +242,7 @@ def _history(dataset: Dataset) -> pa.Table:
         for line in Labels(dataset.root).history()
         if "episode" in line and "field" in line
     ]
-    kinds = [("episode_index", pa.int64()), ("at", pa.timestamp("us")), ("author", pa.string())]
+    kinds = [("episode_index", pa.int64()), ("said_at", pa.timestamp("us")), ("author", pa.string())]
     kinds += [("field", pa.string()), ("value", pa.string()), ("undone", pa.bool_()), ("id", pa.string())]
     return pa.Table.from_pylist(rows, pa.schema(kinds))
 

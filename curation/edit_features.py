@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -158,7 +159,16 @@ def _array(values: list[Any], what: str) -> np.ndarray:
         if len(widths) != 1:
             raise UsageError(f"{what} gives lists of different length: each frame needs as many values")
     array = np.array(values)
+    if array.dtype == object and any(isinstance(v, Decimal) for v in array.reshape(-1)):
+        # What SQL calls 0.5 is a decimal number.
+        array = np.array([[_float(v) for v in row] for row in array.reshape(len(array), -1)]).reshape(
+            array.shape
+        )
     return array if array.dtype.kind in "biuf" else np.array(values, object)
+
+
+def _float(value: Any) -> Any:
+    return float(value) if isinstance(value, Decimal) else value
 
 
 def check_kind(dtype: str | None) -> None:

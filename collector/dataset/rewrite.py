@@ -8,6 +8,7 @@ does not know is carried along: columns of the data and of the episode table, la
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import shutil
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -115,15 +116,46 @@ def _new_folder(dst: Path, spans: Sequence[Span] = ()) -> Iterator[Path]:
     for source in sources_of(spans):
         if source.root.resolve() in dst.resolve().parents:
             raise UsageError(f"{dst} lies in the dataset {source.root}: choose a folder outside of it")
+    _sweep(dst)
     temporary = dst.with_name(f".{dst.name}.{os.getpid()}.partial")
     shutil.rmtree(temporary, ignore_errors=True)
+    durable.make_folder(temporary)
     try:
-        yield temporary
-        os.replace(temporary, dst)
+        with _held(temporary):
+            yield temporary
+            os.replace(temporary, dst)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
     durable.sync_folder(dst.parent)
+
+
+def _sweep(dst: Path) -> None:
+    """Remove what killed writers of the same folder left: folders that nobody holds."""
+    for left in dst.parent.glob(f".{glob.escape(dst.name)}.*.partial"):
+        with contextlib.suppress(OSError):
+            with _held(left):
+                shutil.rmtree(left, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """Hold a folder until the block or the process ends.
+
+    Raises:
+        OSError: If somebody else does.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def compact(root: str | Path, without: Collection[int] = ()) -> bool:

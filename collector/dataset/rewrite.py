@@ -133,9 +133,8 @@ def _new_folder(dst: Path, spans: Sequence[Span] = ()) -> Iterator[Path]:
 def _sweep(dst: Path) -> None:
     """Remove what killed writers of the same folder left: folders that nobody holds."""
     for left in dst.parent.glob(f".{glob.escape(dst.name)}.*.partial"):
-        with contextlib.suppress(OSError):
-            with _held(left):
-                shutil.rmtree(left, ignore_errors=True)
+        with contextlib.suppress(OSError), _held(left):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 @contextlib.contextmanager

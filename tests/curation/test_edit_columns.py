@@ -133,7 +133,7 @@ def test_half_the_frames_a_second(arm, curate, tmp_path, actions):
         expected = {"last": last, "first": was["action"][::2], "sum": summed}[actions]
         assert np.allclose(now["action"], expected)
         assert now["next.success"][-1] == was["next.success"][-2:].any()
-        # Every second frame is no keyframe here (one in ten is): encoded anew, yet the same pictures in the right order.
+        # One frame in ten is a keyframe here: encoded anew, yet the same pictures in the right order.
         for got, was_there in zip(
             new.frames(episode, CAMERA), list(old.frames(episode, CAMERA))[::2], strict=True
         ):

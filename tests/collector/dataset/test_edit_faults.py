@@ -1,4 +1,4 @@
-"""Whatever instant an edit dies at, and wherever the disk is full: the source is as it was, and nothing is half made."""
+"""Whatever instant an edit dies at, and wherever the disk is full: the source is as it was, nothing is half made."""
 
 import os
 import subprocess
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from flown import H264, STATE, files_of, fly, record
+from flown import H264, STATE, fly, record
 from test_dataset_faults import open_in_lerobot, run_server
 
 from collector.dataset import schema
@@ -28,6 +28,11 @@ def base(tmp_path_factory):
     return root
 
 
+def contents(root):
+    """Return every file of a folder, by its path in it."""
+    return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
 LENGTHS = {"trim": [3, 5], "merge": [7, 5, 7, 5], "slower": [3, 2]}
 
 
@@ -42,12 +47,12 @@ def check_made(made, operation):
 
 @pytest.mark.parametrize("operation", ["trim", "merge", "slower"])
 def test_killed_at_any_step(base, tmp_path, operation):
-    before = files_of(base)
+    before = contents(base)
     cases = run_server(operation, "kill", base, tmp_path / "cases", stride=4)
     assert len(cases) > 5
     made = 0
     for root in cases:
-        assert files_of(root) == before
+        assert contents(root) == before
         there = {path.name for path in root.parent.iterdir()} - {"set"}
         assert all(
             name == "made" or (name.startswith(".made.") and name.endswith(".partial")) for name in there
@@ -65,9 +70,9 @@ def test_killed_at_any_step(base, tmp_path, operation):
 
 @pytest.mark.parametrize("operation", ["trim", "merge"])
 def test_full_disk_at_any_step(base, tmp_path, operation):
-    before = files_of(base)
+    before = contents(base)
     for root in run_server(operation, "full", base, tmp_path / "cases", stride=4):
-        assert files_of(root) == before
+        assert contents(root) == before
         assert {path.name for path in root.parent.iterdir()} == {"set"}
 
 
@@ -79,7 +84,7 @@ def test_no_file_may_grow(base, tmp_path, verb):
     root = tmp_path / "set"
     shutil.copytree(base, root)
     Labels(root).set([1], "trim", [1, 4], "ana")
-    before = files_of(root)
+    before = contents(root)
     if verb == "merge":
         shutil.copytree(root, tmp_path / "set2")
     flags = {
@@ -98,7 +103,7 @@ def test_no_file_may_grow(base, tmp_path, verb):
     for most in (0, 100, *np.linspace(largest // 3, largest * 2, 3).astype(int)):
         command = [sys.executable, "-c", code, str(most), "edit", *flags, "--output", tmp_path / "made"]
         done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
-        assert files_of(root) == before
+        assert contents(root) == before
         names = {path.name for path in tmp_path.iterdir()} - {"set", "set2"}
         if done.returncode == 0:
             assert names == {"made"}
@@ -112,4 +117,4 @@ def test_no_file_may_grow(base, tmp_path, verb):
 
 def test_h264_is_what_these_sets_are_of(base):
     """A keyframe every second frame: a third of the frames a second must be encoded anew."""
-    assert H264["g"] == 2 and Dataset.open(base).features[CAMERA]["info"]["video.codec"] == "h264"
+    assert H264["vcodec"] == "h264" and Dataset.open(base).features[CAMERA]["info"]["video.codec"] == "h264"

@@ -10,9 +10,8 @@ from typing import Any
 from collector.dataset.reader import Dataset
 from collector.dataset.saved import Selections
 from collector.dataset.sealed import is_statement
-from collector.dataset.select import query, select_episodes
+from collector.dataset.select import episode_rows, query
 from collector.dataset.tables import read_parquet
-from collector.dataset.views import VIEWS
 from collector.errors import UsageError
 
 SHOWN = (
@@ -62,22 +61,14 @@ def query_episodes(
     Raises:
         UsageError: If the condition is not SQL or matches nothing, or a column does not exist.
     """
-    import pyarrow as pa
-
-    from collector.dataset.views import episodes
-
-    chosen = select_episodes(dataset, condition)
-    table = episodes(
-        dataset, {name.lower() for name in SHOWN if columns is None} | {c.lower() for c in columns or ()}
-    )
+    wanted = {name.lower() for name in (SHOWN if columns is None else columns)}
+    table = episode_rows(dataset, condition, wanted)
     known = table.column_names
     names = [name for name in SHOWN if name in known] if columns is None else list(columns)
     if unknown := [name for name in names if name not in known]:
         raise UsageError(f"unknown column '{unknown[0]}' (columns: {', '.join(known)})")
     if not names:
         raise UsageError(f"no column was named (columns: {', '.join(known)})")
-    if len(chosen) < table.num_rows:
-        table = table.take(pa.array(chosen, pa.int64()))
     if columns is None:
         names = [n for n in names if n not in _ONLY_IF_SET or table[n].null_count < table.num_rows]
     return names, list(zip(*(table[name].to_pylist() for name in names)))
@@ -117,8 +108,3 @@ def _csv_cell(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return ";".join(str(_csv_cell(part)) for part in value)
     return value
-
-
-def about_views() -> str:
-    """Return what there is to ask for, in words."""
-    return f"tables {', '.join(VIEWS)}"

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
 
 from collector.dataset.reader import Dataset
 from collector.dataset.saved import Selections
@@ -25,6 +28,11 @@ def episode_view(dataset: Dataset, sql: str | None = None) -> duckdb.DuckDBPyCon
     Raises:
         DataError: If labels or scores are damaged.
     """
+    return sealed_connection(_tables(dataset, sql))
+
+
+def _tables(dataset: Dataset, sql: str | None, also: Collection[str] = ()) -> dict[str, Any]:
+    """Return the views that SQL names, by name; of `episodes` those columns filled that it or `also` names."""
     words = None if sql is None else {word.lower() for word in re.findall(r"\w+", sql)}
     # Where rows are taken whole, nothing tells which columns matter.
     whole = (
@@ -33,7 +41,28 @@ def episode_view(dataset: Dataset, sql: str | None = None) -> duckdb.DuckDBPyCon
         or "*" in (sql or "")
     )
     named = {name: view(dataset, name) for name in VIEWS[1:] if words and name in words}
-    return sealed_connection({"episodes": view(dataset, "episodes", None if whole else words), **named})
+    wanted = None if whole else {*(words or ()), *also}
+    return {"episodes": view(dataset, "episodes", wanted), **named}
+
+
+def episode_rows(dataset: Dataset, sql_condition: str | None, wanted: Collection[str] | None) -> pa.Table:
+    """Return the rows of the view `episodes` for which a condition is true, ascending; None gives all.
+
+    Args:
+        wanted: Columns that matter, in small letters; the others may hold NULL. None for all.
+
+    Raises:
+        As `select_episodes`.
+    """
+    if sql_condition is None:
+        return view(dataset, "episodes", wanted)
+    if wanted is None or is_statement(sql_condition):
+        table, chosen = view(dataset, "episodes", wanted), select_episodes(dataset, sql_condition)
+    else:
+        text = Selections(dataset.root).expand(sql_condition)
+        there = _tables(dataset, text, wanted)
+        table, chosen = there["episodes"], _chosen(dataset, sql_condition, there)
+    return table.take(pa.array(chosen, pa.int64()))
 
 
 def select_episodes(dataset: Dataset, sql_condition: str | None) -> list[int]:
@@ -49,20 +78,26 @@ def select_episodes(dataset: Dataset, sql_condition: str | None) -> list[int]:
     if sql_condition is None:
         return list(range(dataset.num_episodes))
     if is_statement(sql_condition):
-        names, found = query(dataset, sql_condition)
+        names, rows = query(dataset, sql_condition)
         if "episode_index" not in names:
             raise UsageError(
                 f"'{shown(sql_condition)}' chooses no episodes: a SELECT must have the column episode_index here, "
                 f"it has {', '.join(names)}"
             )
         at = names.index("episode_index")
-        chosen = {row[at] for row in found if type(row[at]) is int}
-        rows: list[Any] = sorted((e,) for e in chosen if 0 <= e < dataset.num_episodes)
-        columns = "it has no row"
-    else:
-        rows, columns = _rows(dataset, "SELECT episode_index FROM episodes WHERE ({})", sql_condition)
+        chosen = {row[at] for row in rows if type(row[at]) is int}
+        if found := sorted(e for e in chosen if 0 <= e < dataset.num_episodes):
+            return found
+        raise UsageError(
+            f"'{shown(sql_condition)}' matches none of {dataset.num_episodes} episodes (it has no row)"
+        )
+    return _chosen(dataset, sql_condition)
+
+
+def _chosen(dataset: Dataset, condition: str, there: Mapping[str, Any] | None = None) -> list[int]:
+    rows, columns = _rows(dataset, "SELECT episode_index FROM episodes WHERE ({})", condition, there)
     if not rows:
-        raise UsageError(f"'{sql_condition}' matches none of {dataset.num_episodes} episodes ({columns})")
+        raise UsageError(f"'{condition}' matches none of {dataset.num_episodes} episodes ({columns})")
     return [int(row[0]) for row in rows]
 
 
@@ -116,12 +151,14 @@ def _described(connection: duckdb.DuckDBPyConnection, name: str) -> str:
     return f"columns: {', '.join(known)}"
 
 
-def _rows(dataset: Dataset, frame: str, expression: str) -> tuple[list[tuple[Any, ...]], str]:
+def _rows(
+    dataset: Dataset, frame: str, expression: str, there: Mapping[str, Any] | None = None
+) -> tuple[list[tuple[Any, ...]], str]:
     """Return what a query with an expression put into it gives, in the order of episodes, and the columns in words."""
     import duckdb
 
     text = Selections(dataset.root).expand(expression)
-    with episode_view(dataset, text) as connection:
+    with sealed_connection(_tables(dataset, text) if there is None else there) as connection:
         columns = _described(connection, "episodes")
         _check_expression(text, columns, "episodes")
         # The newline ends a trailing comment, which would otherwise swallow the bracket.

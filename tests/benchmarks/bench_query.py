@@ -44,6 +44,10 @@ QUESTIONS = {
         "SELECT episode_index, max(abs(action[1])) m FROM frames GROUP BY 1 ORDER BY m DESC LIMIT 10"
     ],
 }
+_IMPORTS = (
+    "from curation.lean import arrow_without_pandas; arrow_without_pandas(); import numpy, pyarrow.parquet, duckdb; "
+    "duckdb.connect()"
+)
 
 
 def make(root: Path, episodes: int, n_frames: int) -> None:
@@ -141,7 +145,10 @@ def main() -> int:
         make(root, args.episodes, args.frames)
 
         def ask(*words: str) -> tuple[float, float, str]:
-            command = [sys.executable, str(ROOT / "demodeck.py"), "query", str(root), *words]
+            return measured(str(ROOT / "demodeck.py"), "query", str(root), *words)
+
+        def measured(*words: str) -> tuple[float, float, str]:
+            command = [sys.executable, *words]
             before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
             done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
             took, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -152,6 +159,10 @@ def main() -> int:
         ask("verdict = 'keep' and faults = 0", "--save", "good")
         print(f"{args.episodes} episodes, {args.episodes * args.frames} frames, median of {args.runs}\n")
         print("| question | wall [s] | CPU [s] | rows |\n|---|---|---|---|")
+        # What no query can be faster than, on this machine and under its load of the moment.
+        bare = [measured("-c", _IMPORTS) for _ in range(args.runs)]
+        wall, cpu = (statistics.median(run[k] for run in bare) for k in (0, 1))
+        print(f"| (Python's start and the imports alone) | {wall:.2f} | {cpu:.2f} | |", flush=True)
         for about, words in QUESTIONS.items():
             runs = [ask(*words, "--json") for _ in range(args.runs)]
             rows = len(json.loads(runs[0][2]))

@@ -220,13 +220,14 @@ class Labels:
         """
         undone = self._undone()
         found: list[Entry] = []
-        mine: frozenset[str] = frozenset()
+        mine: set[str] = set()
         if episode is not None:
-            mine = frozenset(batch_of(e) for e in self.file.entries() if episode in episodes_of(e))
+            mine = {batch_of(e) for e in self.file.entries() if episode in episodes_of(e)}
         for entry in self._sorted():
             mark = {"id": entry_id(entry), "undone": batch_of(entry) in undone}
             if "undo" in entry:
                 if episode is None or entry["undo"] in mine:
+                    mine.add(batch_of(entry))  # itself taken back, maybe
                     found.append({**entry, **mark})
             else:
                 lines = _one_by_one(entry)

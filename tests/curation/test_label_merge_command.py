@@ -36,6 +36,10 @@ def test_ratings_tags_segments_and_weights(arm, curate, refuses):
         "rating = 4 by ann on 3-4" in curate("label", "arm", "--redo")[1]
         and Labels(arm).current()[3]["rating"] == 4
     )
+    history = json.loads(curate("label", "arm", "4", "--history", "--json")[1])
+    assert [line["field"] for line in history][-2:] == ["undo", "undo"]  # taken back, and that too
+    assert len([line for line in Labels(arm).history(4) if "undo" in line]) == 2
+    assert json.loads(curate("label", "arm", "7", "--history", "--json")[1]) == []
     curate(
         "label", "arm", "3", "--untag", "all", "--rating", "none", "--weight", "none", "--unsegment", "all"
     )

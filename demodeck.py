@@ -25,10 +25,10 @@ VERBS: dict[str, dict[str, tuple[str, str]]] = {
         "doctor": ("collector.cli", "check this machine, or a whole rig by its flags"),
     },
     "curate": {
-        "label": ("curation.cli", "set verdict, success or a note on episodes; show the history"),
+        "label": ("curation.cli", "say what is thought of episodes: verdict, rating, tags, ...; merge, undo"),
         "score": ("curation.cli", "run the checks over every episode and store what they found"),
-        "query": ("curation.cli", "list episodes by SQL over the episode table, labels and scores"),
-        "edit": ("curation.cli", "make a new dataset: drop, trim, split, merge, rename"),
+        "query": ("curation.cli", "answer SQL over episodes, frames, labels, findings and scores"),
+        "edit": ("curation.cli", "make a new dataset: drop, trim, split, merge, apply labels, rename, fps"),
         "publish": ("curation.cli", "push an exact mirror to the Hub, with its card and the tag v3.0"),
     },
     "train and measure": {

@@ -2,118 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import BooleanOptionalAction
-from typing import Any
 
 from collector.errors import UsageError
-from curation.arguments import (
-    DATASET,
-    EPISODES,
-    REMOTE,
-    WHERE,
-    author_name,
-    open_dataset,
-    print_json,
-    verb_parser,
-)
-from curation.show import ProgressLine, cell, counted, episode_list, table
+from curation.arguments import DATASET, REMOTE, open_dataset, print_json, verb_parser
+from curation.show import ProgressLine, counted, episode_list
 
 
 def main_label(args: list[str]) -> int:
-    """`demodeck label`: set verdict, success or note; show the history; take back the last entry."""
-    parser = verb_parser(
-        "label", "Set verdict, success or a note on episodes; every change is kept with its author."
-    )
-    parser.add_argument("dataset", metavar="DATASET", help=DATASET)
-    parser.add_argument("episodes", metavar="EPISODES", nargs="?", help=EPISODES)
-    parser.add_argument("--where", metavar="SQL", help=WHERE)
-    parser.add_argument("--verdict", choices=["keep", "drop", "none"], help="'none' takes the verdict back")
-    parser.add_argument(
-        "--success", choices=["true", "false", "none"], help="'none': what was recorded holds"
-    )
-    parser.add_argument("--note", metavar="TEXT")
-    parser.add_argument(
-        "--trim", metavar="FIRST:LAST", help="frames that 'edit apply' shall leave; 'none': all"
-    )
-    parser.add_argument(
-        "--task", metavar="TEXT", help="words that 'edit apply' shall give it; '': those it has"
-    )
-    parser.add_argument(
-        "--author", metavar="NAME", help="who decides (default: $DEMODECK_AUTHOR, else $USER)"
-    )
-    parser.add_argument("--history", action="store_true", help="show every entry, oldest first")
-    parser.add_argument("--undo", action="store_true", help="take back the last entry")
-    parser.add_argument("--json", action="store_true")
-    flags = parser.parse_args(args)
-    from curation.choose import choose_episodes
-    from curation.verdicts import HISTORY, history_rows
+    """`demodeck label`: say what is thought of episodes; see `curation.label_cli`."""
+    from curation.label_cli import run
 
-    values = _label_values(flags)
-    if sum([bool(values), flags.history, flags.undo]) != 1:
-        raise UsageError(
-            "say what to do: one of --verdict/--success/--note/--trim/--task, --history or --undo"
-        )
-    dataset = open_dataset(flags.dataset)
-    from collector.dataset.labels import Labels
-
-    labels = Labels(dataset.root)
-    if flags.undo:
-        if flags.episodes is not None or flags.where is not None:
-            raise UsageError("--undo takes back the last entry whatever it was: name no episodes")
-        undone = labels.undo(author_name(flags.author))
-        if flags.json:
-            print_json({"undone": undone})
-        else:
-            first = undone[0]
-            about = episode_list([line["episode"] for line in undone])
-            value = cell(first["value"]) or "none"
-            print(f"taken back: {first['field']} = {value} by {first['author']} on {about}")
-        return 0
-    named = flags.episodes is not None or flags.where is not None
-    chosen = choose_episodes(dataset, flags.episodes, flags.where) if named or not flags.history else None
-    if flags.history:
-        rows = history_rows(labels, chosen)
-        if flags.json:
-            print_json([dict(zip(HISTORY, row)) for row in rows])
-        else:
-            print(table(HISTORY, rows) if rows else "no labels yet")
-        return 0
-    assert chosen is not None
-    author = author_name(flags.author)
-    for field, value in values.items():
-        labels.set(chosen, field, value, author)
-    if flags.json:
-        print_json({"episodes": chosen, "set": values, "author": author})
-    else:
-        said = ", ".join(f"{field} = {cell(value) or 'none'}" for field, value in values.items())
-        print(f"{counted(len(chosen))} ({episode_list(chosen)}): {said} (by {author})")
-    return 0
-
-
-def _label_values(flags: Any) -> dict[str, Any]:
-    # The verdict last: it is what `--undo` should take back first.
-    values: dict[str, Any] = {}
-    if flags.note is not None:
-        values["note"] = flags.note or None
-    if flags.task is not None:
-        values["task"] = flags.task or None
-    if flags.trim is not None:
-        values["trim"] = None if flags.trim == "none" else _trim_of(flags.trim)
-    if flags.success is not None:
-        values["success"] = {"true": True, "false": False, "none": None}[flags.success]
-    if flags.verdict is not None:
-        values["verdict"] = None if flags.verdict == "none" else flags.verdict
-    return values
-
-
-def _trim_of(text: str) -> list[int]:
-    from curation.trim import parse_frames
-
-    first, last = parse_frames(text)
-    if last is None or last <= first:
-        raise UsageError(f"--trim is '{text}': name both ends of what is left, like 12:180")
-    return [first, last]
+    return run(args)
 
 
 def main_score(args: list[str]) -> int:
@@ -204,37 +104,13 @@ def main_score(args: list[str]) -> int:
 
 
 def main_query(args: list[str]) -> int:
-    """`demodeck query`: list episodes by SQL."""
-    parser = verb_parser(
-        "query",
-        "List episodes by an SQL condition over the episode table, labels and scores, for example "
-        "\"verdict = 'keep' and success\". Exit code 2 where nothing matches.",
-    )
-    parser.add_argument("dataset", metavar="DATASET", help=REMOTE)
-    parser.add_argument("condition", metavar="SQL", nargs="?", help="condition; without it all are listed")
-    parser.add_argument("--columns", metavar="A,B", help="columns to show")
-    parser.add_argument("--json", action="store_true")
-    flags = parser.parse_args(args)
-    from curation.query import never_scored, query_episodes
-    from curation.remote import open_by_name
+    """`demodeck query`: list episodes by SQL, or answer a SELECT; see `curation.query_cli`."""
+    from curation.lean import arrow_without_pandas
 
-    dataset = open_by_name(flags.dataset)
+    arrow_without_pandas()
+    from curation.query_cli import run
 
-    columns = (
-        [c.strip() for c in flags.columns.split(",") if c.strip()] if flags.columns is not None else None
-    )
-    names, rows = query_episodes(dataset, flags.condition, columns)
-    if missing := never_scored(dataset):
-        print(
-            f"note: {counted(missing)} not scored yet: run 'demodeck score {flags.dataset}'", file=sys.stderr
-        )
-    if flags.json:
-        print_json([dict(zip(names, row)) for row in rows])
-        return 0
-    if rows:
-        print(table(names, rows))
-    print(f"{len(rows)} of {counted(dataset.num_episodes)}", file=sys.stderr)
-    return 0
+    return run(args)
 
 
 def main_edit(args: list[str]) -> int:

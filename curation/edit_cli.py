@@ -2,138 +2,25 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Sequence
+from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from collector.errors import UsageError
-from collector.flags import PlainParser
-from curation.arguments import DATASET, EPISODES, WHERE, author_name, open_dataset, print_json, verb_parser
+from curation.arguments import author_name, open_dataset, print_json
+from curation.edit_flags import verbs
 from curation.show import ProgressLine, counted, episode_list
 
 if TYPE_CHECKING:
     from collector.dataset.reader import Dataset
+    from collector.dataset.spans import Changes
     from curation.edits import Edit
-
-_VERBS = {
-    "drop": "leave the named episodes out",
-    "keep": "take only the named episodes",
-    "trim": "cut frames away at the ends of episodes",
-    "split": "share the episodes out to several datasets, FOLDER/<name>",
-    "merge": "put the episodes of several datasets into one",
-    "apply": "do what the labels say: verdict 'drop', trims, tasks",
-    "rename-task": "give a task other words",
-    "rename-feature": "give a column or camera another name",
-    "remove-feature": "leave columns or cameras out",
-    "diff": "say how dataset B differs from A",
-}
-
-
-def _verbs() -> PlainParser:
-    parser = verb_parser("edit", "Make new datasets of others, by stream copy; the sources are not touched.")
-    verbs = parser.add_subparsers(
-        dest="verb", required=True, metavar="|".join(_VERBS), parser_class=PlainParser
-    )
-    for verb, about in _VERBS.items():
-        one = verbs.add_parser(verb, help=about, description=f"{about[0].upper()}{about[1:]}.")
-        _FLAGS.get(verb, _one_dataset)(one)
-        if verb != "diff":
-            one.add_argument("--output", metavar="FOLDER", required=True, help="folder to make")
-            one.add_argument("--dry-run", action="store_true", help="say what would happen, write nothing")
-            one.add_argument(
-                "--author", metavar="NAME", help="who decides (default: $DEMODECK_AUTHOR, else $USER)"
-            )
-        one.add_argument("--json", action="store_true")
-    return parser
-
-
-def _one_dataset(parser: ArgumentParser) -> None:
-    parser.add_argument("dataset", metavar="DATASET", help=DATASET)
-
-
-def _chosen_episodes(parser: ArgumentParser) -> None:
-    _one_dataset(parser)
-    parser.add_argument("episodes", metavar="EPISODES", nargs="?", help=EPISODES)
-    parser.add_argument("--episodes", metavar="EPISODES", dest="listed", help="the same; also as [3,70]")
-    parser.add_argument("--where", metavar="SQL", help=WHERE)
-
-
-def _trim(parser: ArgumentParser) -> None:
-    _chosen_episodes(parser)
-    parser.add_argument(
-        "--idle",
-        action="store_true",
-        help="cut off standing still at both ends (all episodes or those named)",
-    )
-    parser.add_argument(
-        "--margin_s", type=float, default=0.2, metavar="S", help="left of it on either side [s] (0.2)"
-    )
-    parser.add_argument(
-        "--episode",
-        type=int,
-        action="append",
-        default=[],
-        metavar="N",
-        help="episode to cut; repeatable, each with its --frames",
-    )
-    parser.add_argument(
-        "--frames",
-        action="append",
-        default=[],
-        metavar="FIRST:LAST",
-        help="frames to keep, from 0, the last excluded",
-    )
-    parser.add_argument("--spans", metavar="FILE", help="file of lines 'EPISODE FIRST:LAST'")
-
-
-def _split(parser: ArgumentParser) -> None:
-    _one_dataset(parser)
-    parser.add_argument("--fractions", metavar="NAME:SHARE,...", help="drawn at random: train:0.8,val:0.2")
-    parser.add_argument("--seed", type=int, default=0, help="of the drawing (0)")
-    parser.add_argument(
-        "--by", metavar="SQL", help="a set for each value of a column or condition of 'demodeck query'"
-    )
-
-
-def _merge(parser: ArgumentParser) -> None:
-    parser.add_argument("datasets", metavar="DATASET", nargs="+", help=DATASET)
-    parser.add_argument("--common", action="store_true", help="keep only the features that all have alike")
-    parser.add_argument("--robot_type", metavar="NAME", help="the new set's, where theirs differ")
-
-
-def _rename(parser: ArgumentParser) -> None:
-    _one_dataset(parser)
-    parser.add_argument("old", metavar="OLD")
-    parser.add_argument("new", metavar="NEW")
-
-
-def _remove(parser: ArgumentParser) -> None:
-    _one_dataset(parser)
-    parser.add_argument("features", metavar="FEATURE", nargs="+")
-
-
-def _diff(parser: ArgumentParser) -> None:
-    parser.add_argument("a", metavar="A", help=DATASET)
-    parser.add_argument("b", metavar="B", help=DATASET)
-
-
-_FLAGS: dict[str, Callable[[ArgumentParser], None]] = {
-    "drop": _chosen_episodes,
-    "keep": _chosen_episodes,
-    "trim": _trim,
-    "split": _split,
-    "merge": _merge,
-    "rename-task": _rename,
-    "rename-feature": _rename,
-    "remove-feature": _remove,
-    "diff": _diff,
-}
 
 
 def run(args: list[str]) -> int:
     """Do what `demodeck edit ARGS` says; return the exit code."""
-    flags = _verbs().parse_args(args)
+    flags = verbs().parse_args(args)
     if flags.verb == "diff":
         return _show_difference(flags)
     output = Path(flags.output)
@@ -171,19 +58,38 @@ def _plan(flags: Namespace, datasets: Sequence[Dataset], output: Path) -> tuple[
         spans, decisions, notes = _trimmed(flags, first)
         sets = {"": spans}
     elif verb == "split":
-        if (flags.fractions is None) == (flags.by is None):
-            raise UsageError("say how to split: either --fractions=train:0.8,val:0.2 or --by=SQL")
+        if sum([flags.fractions is not None, flags.by is not None, bool(flags.query)]) != 1:
+            raise UsageError(
+                "say how to split: one of --fractions=train:0.8,val:0.2, --by=SQL, or --query NAME=SQL (repeatable)"
+            )
         if flags.by is not None:
             decisions, groups = {"by": flags.by}, split.by_value(first, flags.by)
+        elif flags.query:
+            decisions, groups = {"query": flags.query}, split.by_queries(first, flags.query)
+            left = first.num_episodes - sum(map(len, groups.values()))
+            notes += [f"{counted(left)} in no set"] if left else []
         else:
             decisions = {"fractions": flags.fractions, "seed": flags.seed}
             groups = split.by_shares(first.num_episodes, split.parse_shares(flags.fractions), flags.seed)
         sets = {name: whole_episodes(first, episodes) for name, episodes in groups.items()}
     elif verb == "merge":
-        decisions = {"common": flags.common, "robot_type": flags.robot_type}
-        changes = edits.merge_changes(datasets, flags.common, flags.robot_type)
+        mapped = edits.parse_map(flags.map)
+        decisions = {"common": flags.common, "robot_type": flags.robot_type, "map": mapped}
+        changes = edits.merge_changes(datasets, flags.common, flags.robot_type, mapped)
     elif verb == "apply":
-        sets = {"": edits.decided(first)}
+        from curation import decided
+
+        spans = decided.decided(first)
+        decisions, sets = decided.decisions(first, spans), {"": spans}
+        changes = decided.decided_changes(first, spans)
+    elif verb == "fps":
+        from curation.edit_rate import slower
+
+        decisions = {"fps": flags.fps, "actions": flags.actions}
+        spans, changes = slower(first, flags.fps, flags.actions)
+        sets = {"": spans}
+    elif verb == "add-feature":
+        decisions, changes = _added(flags, first)
     elif verb == "remove-feature":
         decisions = {"features": flags.features}
         changes = edits.remove_features(first, flags.features)
@@ -192,6 +98,23 @@ def _plan(flags: Namespace, datasets: Sequence[Dataset], output: Path) -> tuple[
         rename = edits.rename_task if verb == "rename-task" else edits.rename_feature
         changes = rename(first, flags.old, flags.new)
     return edits.Edit(verb, sets, output, decisions, changes), notes
+
+
+def _added(flags: Namespace, dataset: Dataset) -> tuple[dict[str, Any], Changes]:
+    from curation import edit_features
+
+    if (flags.sql is None) == (flags.file is None):
+        raise UsageError("say where the values come from: either --sql=EXPRESSION or --file=FILE")
+    edit_features.check_kind(flags.dtype)
+    if flags.sql is not None:
+        values = edit_features.values_from_sql(dataset, flags.sql)
+    else:
+        values = edit_features.values_from_file(dataset, Path(flags.file), flags.column)
+    names = [part.strip() for part in flags.names.split(",")] if flags.names else None
+    changes = edit_features.add_feature(dataset, flags.feature, values, names, flags.dtype)
+    feature = changes.added[flags.feature].feature
+    decisions = {"feature": flags.feature, "sql": flags.sql, "file": flags.file, "column": flags.column}
+    return {**decisions, "dtype": feature["dtype"], "shape": list(feature["shape"])}, changes
 
 
 def _listed(flags: Namespace) -> str | None:

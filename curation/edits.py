@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from collector.dataset import schema
-from collector.dataset.labels import Labels
 from collector.dataset.reader import Dataset
 from collector.dataset.rewrite import write_sets, write_spans
-from collector.dataset.spans import Changes, Span, differences, span, whole_episodes
+from collector.dataset.spans import Changes, Span, differences, whole_episodes
 from collector.errors import MismatchError, UsageError
 from curation import manifest
 
@@ -85,35 +84,18 @@ def selection(dataset: Dataset, verb: str, chosen: Sequence[int]) -> list[Span]:
     return whole_episodes(dataset, kept)
 
 
-def decided(dataset: Dataset) -> list[Span]:
-    """Return the episodes as the labels want them: without those of verdict `drop`, trimmed, with the tasks they name.
-
-    Raises:
-        UsageError: If the labels decide nothing or drop everything, or a trim is no part of its episode.
-        DataError: If the labels are damaged.
-    """
-    labels = Labels(dataset.root).current()
-    spans = []
-    for episode in range(dataset.num_episodes):
-        label = labels.get(episode, {})
-        if label.get("verdict") != "drop":
-            first, last = label.get("trim") or (0, None)
-            spans.append(span(dataset, episode, first, last, label.get("task")))
-    if not spans:
-        raise UsageError(f"the labels drop all {dataset.num_episodes} episodes: nothing would be left")
-    if len(spans) == dataset.num_episodes and all(s.whole and s.task is None for s in spans):
-        raise UsageError(
-            f"no label of {dataset.root} asks for a change: set some with 'demodeck label' (--verdict drop, --trim)"
-        )
-    return spans
-
-
-def merge_changes(datasets: Sequence[Dataset], common: bool, robot_type: str | None) -> Changes:
+def merge_changes(
+    datasets: Sequence[Dataset],
+    common: bool,
+    robot_type: str | None,
+    mapped: Mapping[str, str] | None = None,
+) -> Changes:
     """Return what it takes to make one dataset of several.
 
     Args:
         common: Keep only the features that all have alike.
         robot_type: The new set's, where theirs differ.
+        mapped: New name by name, for each dataset that has the one and not the other.
 
     Raises:
         UsageError: If they are fewer than two, or one is named twice.
@@ -122,33 +104,72 @@ def merge_changes(datasets: Sequence[Dataset], common: bool, robot_type: str | N
     roots = [dataset.root.resolve() for dataset in datasets]
     if len(roots) < 2 or len(set(roots)) < len(roots):
         raise UsageError("name at least two datasets to merge, each once")
-    first, *others = datasets
+    mapped = mapped or {}
+    for name in mapped:
+        if not any(name in dataset.features and mapped[name] not in dataset.features for dataset in datasets):
+            raise UsageError(
+                f"--map={name}:{mapped[name]}: no dataset has '{name}' without having '{mapped[name]}' too"
+            )
+    named = Changes(mapped=mapped)
+    first, *others = ({new: d.features[old] for old, new in named.new_names(d).items()} for d in datasets)
     features = None
     if common:
         alike = [
             name
-            for name, feature in first.features.items()
-            if all(_alike(feature, other.features.get(name)) for other in others)
+            for name, feature in first.items()
+            if all(_alike(feature, other.get(name)) for other in others)
         ]
         if not set(alike) - set(schema.DEFAULT_FEATURES):
             raise MismatchError(
-                "the datasets have no feature in common: rename some with 'demodeck edit rename-feature'"
+                "the datasets have no feature in common: give those that mean the same one name with --map=OLD:NEW"
             )
         features = {name: name for name in alike}
-    changes = Changes(features, robot_type=robot_type)
+    changes = Changes(features, robot_type=robot_type, mapped=mapped)
     found = [
-        f"{other.root} does not fit {first.root} ({'; '.join(seen)})"
-        for other in others
-        if (seen := differences(first, other, changes))
+        f"{other.root} does not fit {datasets[0].root} ({'; '.join(seen)})"
+        for other in datasets[1:]
+        if (seen := differences(datasets[0], other, changes))
     ]
     kinds = list(dict.fromkeys(str(dataset.info.get("robot_type")) for dataset in datasets))
     advice = [] if common or not found else ["--common keeps what they share"]
+    if found and (maps := [text for other in others for text in _maps(first, other)]):
+        advice.append(f"{' '.join(dict.fromkeys(maps))} takes them for the same")
     if len(kinds) > 1 and robot_type is None:
         found.append(f"the robot types are {', '.join(kinds)}")
         advice.append("--robot_type=NAME says which the new set has")
     if found:
         raise MismatchError("; ".join(found) + (f": {', and '.join(advice)}" if advice else ""))
     return changes
+
+
+def _maps(a: schema.Features, b: schema.Features) -> list[str]:
+    """Return the `--map` flags for features that only one has and that are of one kind: one for one, no guess."""
+    found = []
+    lone_a, lone_b = ([n for n in here if n not in there] for here, there in ((a, b), (b, a)))
+    for name in lone_b:
+        like = [other for other in lone_a if _alike(a[other], b[name])]
+        back = [other for other in lone_b if like and _alike(a[like[0]], b[other])]
+        if len(like) == 1 and len(back) == 1:
+            found.append(f"--map={name}:{like[0]}")
+    return found
+
+
+def parse_map(texts: Sequence[str]) -> dict[str, str]:
+    """Parse `OLD:NEW`, several with commas between.
+
+    Raises:
+        UsageError: If a text is no such pair, or a name is given twice.
+    """
+    pairs = [part.strip() for text in texts for part in text.split(",")]
+    found: dict[str, str] = {}
+    for pair in pairs:
+        old, colon, new = pair.partition(":")
+        if not colon or not old.strip() or not new.strip() or "/" in new or old.strip() in found:
+            raise UsageError(
+                f"--map is '{pair}': write OLD:NEW, each OLD once, like observation.images.front:observation.images.cam"
+            )
+        found[old.strip()] = new.strip()
+    return found
 
 
 def _alike(a: schema.Feature, b: schema.Feature | None) -> bool:

@@ -10,7 +10,7 @@ from collector.dataset.locate import lerobot_home, locate
 from collector.dataset.reader import Dataset
 from collector.errors import DataError, HubError
 
-COLUMNS = ("meta/*", "data/*", "curation/*.parquet", "curation/labels.jsonl", "README.md")
+COLUMNS = ("meta/*", "data/*", "curation/*.parquet", "curation/*.jsonl", "README.md")
 """What scores, labels and queries are made of: tables, and no picture (single images lie in the tables)."""
 VIDEOS = ("videos/*",)
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 
 from collector.dataset.reader import Dataset
-from collector.dataset.select import episode_values
+from collector.dataset.select import episode_values, select_episodes
 from collector.errors import UsageError
 
 _MOST_SETS = 50
@@ -81,6 +81,32 @@ def by_value(dataset: Dataset, expression: str) -> dict[str, list[int]]:
             f"'{expression}' has two values that give the folder name '{clash[0]}': use a condition"
         )
     return dict(zip(names, groups.values()))
+
+
+def by_queries(dataset: Dataset, texts: Sequence[str]) -> dict[str, list[int]]:
+    """Return the episodes that each `NAME=SQL` chooses, by name; an episode that none chooses is in no set.
+
+    Raises:
+        UsageError: If a text is no such pair, a name cannot be a folder's, a condition is wrong or chooses nothing, or
+            two choose the same episode.
+    """
+    groups: dict[str, list[int]] = {}
+    for text in texts:
+        match = re.fullmatch(r"\s*([\w.-]+)\s*=(?!=)\s*(.*\S)\s*", text, re.DOTALL)
+        if match is None or match[1].startswith("."):
+            raise UsageError(
+                f"--query is '{text}': write a set's name and a condition, like good=\"rating >= 4\""
+            )
+        if match[1] in groups:
+            raise UsageError(f"'{match[1]}' is named twice: name each set once")
+        chosen = select_episodes(dataset, match[2])
+        for name, others in groups.items():
+            if both := sorted(set(others) & set(chosen)):
+                raise UsageError(
+                    f"episode {both[0]} is chosen for '{name}' and for '{match[1]}': narrow one of the conditions"
+                )
+        groups[match[1]] = chosen
+    return groups
 
 
 def _hashable(value: object) -> object:

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from collector.dataset.labels import Labels
+from collector.dataset.label_file import batch_of
+from collector.dataset.labels import AUTOMATIC, Labels
 from curation.scores import Scoring
-
-AUTOMATIC = "check:"
-"""Authors that are checks begin so; every other author is a person."""
 
 
 def decided(labels: Labels) -> dict[int, str]:
@@ -20,7 +18,7 @@ def decided(labels: Labels) -> dict[int, str]:
     return {
         int(line["episode"]): str(line.get("author", ""))
         for line in labels.history()
-        if line.get("field") == "verdict" and not line["undone"]
+        if line.get("field") == "verdict" and "episode" in line and not line["undone"]
     }
 
 
@@ -60,12 +58,12 @@ def history_rows(labels: Labels, episodes: Sequence[int] | None) -> list[tuple[A
     An entry that took others back has the field `undo` and no episode.
     """
     wanted = None if episodes is None else set(episodes)
-    rows, taken_back = (
-        [],
-        {line.get("batch") for line in labels.history() if line.get("episode") in (wanted or ())},
-    )
-    for line in labels.history():
-        if wanted is None or line.get("episode") in wanted or line.get("undo") in taken_back - {None}:
+    lines = labels.history()
+    taken_back = {batch_of(line) for line in lines if line.get("episode") in (wanted or ())}
+    rows = []
+    for line in lines:
+        if wanted is None or line.get("episode") in wanted or line.get("undo") in taken_back:
+            taken_back.add(batch_of(line))  # an undo that is taken back
             values = (line.get(name) for name in HISTORY[:3])
             rows.append((*values, line.get("field", "undo"), line.get("value"), line["undone"]))
     return rows

@@ -8,29 +8,19 @@ import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from collector.dataset import durable, tables
+from collector.dataset.carry_labels import Taken, carried
+from collector.dataset.label_file import LABELS, in_order, read_entries
 
 KNOWN = {"data", "videos", "meta", "curation", ".journal", ".git", ".cache", "images"}
 MANIFEST = Path("curation/edit.json")  # how a set was made of others; a new one has its own
 _OF_ALL_FRAMES = {"scores.parquet"}  # said of whole episodes: no longer true of a part
-
-
-class Taken(NamedTuple):
-    """An episode of a source: its number there and in the new set, and the part that is taken, if not all.
-
-    Attributes:
-        frames: First frame and the one after the last, counted from the episode's first; None for all.
-    """
-
-    old: int
-    new: int
-    frames: tuple[int, int] | None = None
 
 
 def carry_along(
@@ -57,8 +47,8 @@ def carry_along(
             news.setdefault(one.old, []).append(one)
         for path in _sidecars(source):
             name = path.relative_to(source)
-            if name.parts[0] == "curation" and path.name == "labels.jsonl":
-                lines += _labels(path, news, tasks or {})
+            if name == LABELS:
+                lines += carried(read_entries(path), news, tasks or {})
             elif (
                 name.parts[0] == "curation"
                 and path.suffix == ".parquet"
@@ -69,11 +59,11 @@ def carry_along(
                 _copy_file(path, root / name)
             elif not filecmp.cmp(path, root / name, shallow=False):
                 _copy_file(path, root / "curation" / "of" / source.resolve().name / name)
-    if any((source / "curation" / "labels.jsonl").exists() for source in taken):
+    if any((source / LABELS).exists() for source in taken):
         if len(taken) > 1:
-            lines.sort(key=lambda line: str(line.get("at", "")))
+            lines = in_order(lines)
         text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
-        durable.write_bytes(root / "curation" / "labels.jsonl", text.encode())
+        durable.write_bytes(root / LABELS, text.encode())
     for name, found in parts.items():
         table = found[0] if len(found) == 1 else pa.concat_tables(found, promote_options="permissive")
         durable.write_bytes(root / name, tables.parquet_bytes(table))
@@ -99,53 +89,35 @@ def _rows(path: Path, news: Mapping[int, list[Taken]]) -> pa.Table:
     taken: list[Taken] = []
     for row, episode in enumerate(table["episode_index"].to_pylist()):
         for one in news.get(episode, []):
-            if one.frames is None or path.name not in _OF_ALL_FRAMES:
+            if one.whole or path.name not in _OF_ALL_FRAMES:
                 rows.append(row)
                 taken.append(one)
     table = table.take(pa.array(rows, pa.int64()))
     kind = table.schema.field("episode_index").type
     table = tables.with_columns(table, {"episode_index": [one.new for one in taken]}, {"episode_index": kind})
-    if any(one.frames for one in taken):
-        table = _cut_rows(table, [one.frames for one in taken])
-    return table
+    return table if all(one.whole for one in taken) else _cut_rows(table, taken)
 
 
-def _cut_rows(table: pa.Table, frames: Sequence[tuple[int, int] | None]) -> pa.Table:
+def _cut_rows(table: pa.Table, taken: Sequence[Taken]) -> pa.Table:
     keep = [True] * table.num_rows
     columns: dict[str, list[Any]] = {}
     if "frame_index" in table.column_names:
         columns["frame_index"] = table["frame_index"].to_pylist()
-        for row, (at, part) in enumerate(zip(columns["frame_index"], frames)):
-            if part is not None and at is not None:
-                keep[row] = part[0] <= at < part[1]
-                columns["frame_index"][row] = at - part[0]
+        for row, (at, one) in enumerate(zip(columns["frame_index"], taken)):
+            if at is not None:
+                first, last = one.cut(at, at + 1)
+                keep[row] = first < last
+                columns["frame_index"][row] = first
     if {"from_frame", "to_frame"} <= set(table.column_names):
         columns |= {name: table[name].to_pylist() for name in ("from_frame", "to_frame")}
-        for row, part in enumerate(frames):
+        for row, one in enumerate(taken):
             first, last = columns["from_frame"][row], columns["to_frame"][row]
-            if part is not None and first is not None and last is not None:
-                keep[row] = keep[row] and first < part[1] and last > part[0]
-                columns["from_frame"][row] = max(0, first - part[0])
-                columns["to_frame"][row] = min(last, part[1]) - part[0]
+            if not one.whole and first is not None and last is not None:
+                first, last = one.cut(first, last)
+                keep[row] = keep[row] and first < last
+                columns["from_frame"][row], columns["to_frame"][row] = first, last
     kinds = {name: table.schema.field(name).type for name in columns}
     return tables.with_columns(table, columns, kinds).filter(pc.cast(pa.array(keep), pa.bool_()))
-
-
-def _labels(path: Path, news: Mapping[int, list[Taken]], tasks: Mapping[str, str]) -> list[dict[str, Any]]:
-    lines = []
-    content = path.read_text(encoding="utf-8")
-    for text in content[: content.rfind("\n") + 1].splitlines():
-        line = json.loads(text)
-        if line.get("field") == "task" and line.get("value") in tasks:
-            line["value"] = tasks[line["value"]]
-        if "episode" not in line:
-            lines.append(line)
-        else:
-            taken = news.get(line["episode"], [])
-            if line.get("field") == "trim":
-                taken = [one for one in taken if one.frames is None]  # else its frames are no longer those
-            lines += [{**line, "episode": one.new} for one in taken]
-    return lines
 
 
 def _copy_file(source: Path, target: Path) -> None:

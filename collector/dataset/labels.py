@@ -1,40 +1,43 @@
-"""What curators say about episodes: verdict, success, note, task, trim; append-only, with author and time.
+"""What curators say about episodes: append-only, with author and time, so that nobody's word is ever overwritten.
 
-`curation/labels.jsonl` is the source of truth; the present state is its fold, so nothing is ever overwritten and
-every label can be undone. One JSON object a line: `{"at", "author", "episode", "field", "value", "batch"}`, or
-`{"at", "author", "undo"}` with the batch that it takes back. What one `set` writes shares a batch.
+`curation/labels.jsonl` is the source of truth (see `label_file`); the present state is its fold, over everybody's
+entries or one author's. Plain lerobot opens a dataset with it as one without.
 """
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
-import uuid
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from collections import Counter
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from collector.dataset import durable
-from collector.errors import DataError, UsageError
+from collector.dataset import label_fields
+from collector.dataset.label_fields import VALUES
+from collector.dataset.label_file import LABELS, Entry, LabelFile, batch_of, entry_id, episodes_of, in_order
+from collector.errors import UsageError
 
-VALUES: dict[str, tuple[str, Any]] = {
-    "verdict": ("'keep', 'drop' or none", lambda v: v in ("keep", "drop")),
-    "success": ("true, false or none", lambda v: isinstance(v, bool)),
-    "note": ("text or none", lambda v: isinstance(v, str)),
-    "task": ("text or none", lambda v: isinstance(v, str) and bool(v.strip())),
-    "trim": ("[first, last] in frames, the last excluded, or none", lambda v: _is_span(v)),
-}
+AUTOMATIC = "check:"
+"""Authors that are checks begin so; every other author is a person."""
 
 
-def _is_span(value: Any) -> bool:
-    return (
-        isinstance(value, list)
-        and len(value) == 2
-        and all(isinstance(n, int) and not isinstance(n, bool) for n in value)
-        and 0 <= value[0] < value[1]
-    )
+@dataclass(frozen=True)
+class Conflict:
+    """Two people decided differently.
+
+    Attributes:
+        episode: On this episode,
+        field: of this,
+        element: and this tag or segment (first, last); '' where the field has no elements.
+        said: What each said last, by author, oldest first: (author, value, at); None takes away.
+        holds: The value of the latest.
+    """
+
+    episode: int
+    field: str
+    element: Hashable
+    said: tuple[tuple[str, Any, str], ...]
+    holds: Any
 
 
 class Labels:
@@ -46,155 +49,248 @@ class Labels:
 
     def __init__(self, root: str | Path) -> None:
         self.root = Path(root)
-        self.path = self.root / "curation" / "labels.jsonl"
+        self.path = self.root / LABELS
+        self.file = LabelFile(self.path)
 
-    def set(self, episodes: Sequence[int], field: str, value: Any, author: str) -> None:
+    def set(
+        self, episodes: Sequence[int], field: str, value: Any, author: str, settles: bool = False
+    ) -> Entry | None:
         """Set a field of some episodes; None takes it away. All of them are written, or none.
+
+        Args:
+            value: See `label_fields.VALUES`. Of tags and segments `{"add": [...], "remove": [...]}` leaves the others.
+            settles: Whether this ends what others had decided differently (`conflicts`).
+
+        Returns:
+            The entry, or None where no episode was named.
 
         Raises:
             UsageError: If there is no such field, value or episode.
-            DataError: If there is no dataset.
+            DataError: If there is no dataset, or the labels are damaged.
             OSError: If the disk refuses; nothing is then changed.
         """
         if field not in VALUES:
             raise UsageError(f"no label '{field}': there are {', '.join(VALUES)}")
-        allowed, fits = VALUES[field]
-        if value is not None and not fits(value):
-            raise UsageError(f"{field} cannot be {value!r}: it is {allowed}")
+        if not label_fields.fits(field, value):
+            raise UsageError(f"{field} cannot be {value!r}: it is {VALUES[field][0]}")
         total = self._total_episodes()
         if wrong := [e for e in episodes if not 0 <= e < total]:
             raise UsageError(f"no episode {wrong[0]} in {self.root}: it has {total}, counted from 0")
-        common = {"at": _now(), "author": author}
-        batch = uuid.uuid4().hex[:12]
-        lines = [
-            {**common, "episode": int(e), "field": field, "value": value, "batch": batch}
-            for e in dict.fromkeys(episodes)
-        ]
-        if lines:
-            self._append(lines)
+        if not len(episodes):
+            return None
+        about = {"author": author, "episodes": [int(e) for e in dict.fromkeys(episodes)]}
+        entry = {**about, "field": field, "value": value, **({"settles": True} if settles else {})}
+        return self.file.append([entry])[0]
 
-    def undo(self, author: str = "") -> list[dict[str, Any]]:
-        """Take back the latest `set` that still holds; return its lines.
+    def undo(self, author: str = "", of: str | None = None) -> list[Entry]:
+        """Take back the latest `set` that still holds; return its entries, each with one `episode`.
+
+        Args:
+            of: Only what this author said; None for anybody's.
 
         Raises:
             UsageError: If there is nothing to take back.
             OSError: If the disk refuses.
         """
-        valid = self._valid()
+        valid = [entry for entry in self._valid() if of is None or entry.get("author") == of]
         if not valid:
-            raise UsageError(f"{self.root} has no label to undo")
-        batch = _batch(valid[-1])
-        lines = [line for line in valid if _batch(line) == batch]
-        self._append([{"at": _now(), "author": author, "undo": batch}])
-        return lines
+            raise UsageError(f"{self.root} has no label to undo" + (f" by {of}" if of else ""))
+        batch = batch_of(valid[-1])
+        self.file.append([{"author": author, "undo": batch}])
+        return [line for entry in valid if batch_of(entry) == batch for line in _one_by_one(entry)]
 
-    def current(self) -> dict[int, dict[str, Any]]:
+    def redo(self, author: str = "", of: str | None = None) -> list[Entry]:
+        """Take back the latest `undo`, if nothing was set since; return the entries that hold again.
+
+        Raises:
+            UsageError: If there is none, or something was set since.
+            OSError: If the disk refuses.
+        """
+        entries = [e for e in self._sorted() if of is None or e.get("author") == of]
+        undone = self._undone()
+        for entry in reversed(entries):
+            if "undo" not in entry and batch_of(entry) not in undone:
+                break
+            if "undo" in entry and batch_of(entry) not in undone and _is_set(entry, entries):
+                self.file.append([{"author": author, "undo": batch_of(entry)}])
+                again = [e for e in self._valid() if batch_of(e) == entry["undo"]]
+                return [line for e in again for line in _one_by_one(e)]
+        raise UsageError(f"{self.root} has no undo to take back: a label was set since, or none was undone")
+
+    def current(self, by: str | None = None) -> dict[int, dict[str, Any]]:
         """Return the present labels: by episode, field -> value; what is not set is absent.
+
+        Args:
+            by: Only what this author says; None for everybody's, where the later word holds.
 
         Raises:
             DataError: If the file is damaged.
         """
-        state: dict[int, dict[str, Any]] = {}
-        for line in self._valid():
-            fields = state.setdefault(line["episode"], {})
-            fields.pop(line["field"], None)
-            if line["value"] is not None:
-                fields[line["field"]] = line["value"]
-        return {episode: fields for episode, fields in sorted(state.items()) if fields}
+        found: dict[int, dict[str, Any]] = {}
+        for field, values in self._by_field(by).items():
+            for episode, value in values.items():
+                if value is not None:
+                    found.setdefault(episode, {})[field] = value
+        return dict(sorted(found.items()))
 
-    def history(self, episode: int | None = None) -> list[dict[str, Any]]:
-        """Return all lines, oldest first, those that were undone and the undoing too; or those of one episode.
+    def columns(self, n_episodes: int, by: str | None = None) -> dict[str, list[Any]]:
+        """Return the present labels by field, one value an episode, None where none is set. As `current`."""
+        columns: dict[str, list[Any]] = {field: [None] * n_episodes for field in VALUES}
+        for field, values in self._by_field(by).items():
+            column = columns[field]
+            for episode, value in values.items():
+                if episode < n_episodes:
+                    column[episode] = value
+        return columns
 
-        Each line has `undone` (bool) added.
+    def _by_field(self, by: str | None) -> dict[str, dict[int, Any]]:
+        found: dict[str, dict[int, Any]] = {}
+        sets: dict[str, dict[int, dict[Hashable, Any]]] = {field: {} for field in label_fields.SETS}
+        for entry in self._valid(by):
+            field, value, about = entry["field"], entry["value"], episodes_of(entry)
+            if field not in sets:
+                found.setdefault(field, {}).update(dict.fromkeys(about, value))
+                continue
+            for episode in about:
+                before = sets[field].setdefault(episode, {})
+                before |= label_fields.said(field, value, before)
+        for field, of in sets.items():
+            if of:
+                found[field] = {e: label_fields.shown_value(field, elements) for e, elements in of.items()}
+        return found
+
+    def holding(self) -> dict[int, dict[str, Entry]]:
+        """Return the entry that decided last on each field of each episode; one that takes away decides too."""
+        last: dict[int, dict[str, Entry]] = {}
+        for entry in self._valid():
+            for episode in episodes_of(entry):
+                last.setdefault(episode, {})[entry["field"]] = entry
+        return dict(sorted(last.items()))
+
+    def authors(self) -> dict[str, int]:
+        """Return everybody who set something that was not undone, and on how many episodes."""
+        of: dict[str, dict[int, None]] = {}
+        for entry in self._valid():
+            of.setdefault(str(entry.get("author", "")), {}).update(dict.fromkeys(episodes_of(entry)))
+        return {author: len(episodes) for author, episodes in sorted(of.items())}
+
+    def conflicts(self) -> list[Conflict]:
+        """Return where the last words of two people differ, by episode; checks are nobody.
+
+        What was said before an entry that settles the matter counts no more.
+        """
+        words: dict[tuple[int, str], dict[str, dict[Hashable, Any]]] = {}
+        at: dict[tuple[int, str, str, Hashable], str] = {}
+        for entry in self._valid():
+            author, field = str(entry.get("author", "")), entry["field"]
+            if author.startswith(AUTOMATIC):
+                continue
+            for episode in episodes_of(entry):
+                of = words.setdefault((episode, field), {})
+                if entry.get("settles") is True:
+                    of.clear()
+                mine = of.pop(author, {})  # back in at the end: the order is that of the last words
+                new = label_fields.said(field, entry["value"], mine)
+                of[author] = {**{k: v for k, v in mine.items() if k not in new}, **new}
+                at.update({(episode, field, author, k): str(entry.get("at", "")) for k in new})
+        found = []
+        for (episode, field), of in sorted(words.items()):
+            if len(of) < 2:
+                continue
+            for element in sorted({k for mine in of.values() for k in mine}, key=repr):
+                said = [
+                    (author, mine[element], at[episode, field, author, element])
+                    for author, mine in of.items()
+                    if element in mine
+                ]
+                if len({repr(value) for _, value, _ in said}) > 1:
+                    said.sort(key=lambda word: word[2])
+                    found.append(Conflict(episode, field, element, tuple(said), said[-1][1]))
+        return found
+
+    def unknown(self) -> dict[str, int]:
+        """Return what this version does not understand, by field, and how many entries; they are kept, and ignored."""
+        strange = [e for e in self.file.entries() if "undo" not in e and not _understood(e)]
+        return dict(Counter(str(entry.get("field", "another kind of entry")) for entry in strange))
+
+    def history(self, episode: int | None = None) -> list[Entry]:
+        """Return all entries, oldest first, those that were undone and the undoing too; or those of one episode.
+
+        An entry on several episodes comes once for each. Each has `episode`, `id` and `undone` (bool) added.
         """
         undone = self._undone()
-        batches = {
-            line["batch"] for line in self._lines() if line.get("episode") == episode and "batch" in line
-        }
-        return [
-            {**line, "undone": _batch(line) in undone}
-            for line in self._lines()
-            if episode is None or line.get("episode") == episode or line.get("undo") in batches
-        ]
+        found: list[Entry] = []
+        mine: set[str] = set()
+        if episode is not None:
+            mine = {batch_of(e) for e in self.file.entries() if episode in episodes_of(e)}
+        for entry in self._sorted():
+            mark = {"id": entry_id(entry), "undone": batch_of(entry) in undone}
+            if "undo" in entry:
+                if episode is None or entry["undo"] in mine:
+                    mine.add(batch_of(entry))  # itself taken back, maybe
+                    found.append({**entry, **mark})
+            else:
+                lines = _one_by_one(entry)
+                found += [{**line, **mark} for line in lines if episode in (None, line.get("episode"))]
+        return found
+
+    def merge(self, others: Sequence[Entry]) -> list[Entry]:
+        """Take over another file's entries that this one lacks; return these. See `label_merge.missing`.
+
+        Raises:
+            DataError: If the labels are damaged.
+            OSError: If the disk refuses; nothing is then changed.
+        """
+        from collector.dataset.label_merge import missing
+
+        new = missing(self.file.entries(), others)
+        return self.file.append(new) if new else []
 
     def _total_episodes(self) -> int:
         from collector.dataset.tables import read_info
 
         return int(read_info(self.root).get("total_episodes", 0))
 
+    def _sorted(self) -> list[Entry]:
+        return in_order(self.file.entries())
+
     def _undone(self) -> frozenset[str]:
-        return frozenset(line["undo"] for line in self._lines() if "undo" in line)
+        undone: set[str] = set()
+        for entry in reversed(self._sorted()):
+            # From the last back: an undo that was itself undone takes nothing back.
+            if isinstance(entry.get("undo"), str) and batch_of(entry) not in undone:
+                undone.add(entry["undo"])
+        return frozenset(undone)
 
-    def _valid(self) -> list[dict[str, Any]]:
+    def _valid(self, by: str | None = None) -> list[Entry]:
         undone = self._undone()
-        return [line for line in self._lines() if "field" in line and _batch(line) not in undone]
-
-    def _lines(self) -> list[dict[str, Any]]:
-        try:
-            content = self.path.read_bytes()
-        except FileNotFoundError:
-            return []
-        # What follows the last newline was cut short while it was appended: it was never acknowledged.
-        whole = content[: content.rfind(b"\n") + 1]
-        lines = []
-        for number, text in enumerate(whole.splitlines(), 1):
-            try:
-                line = json.loads(text)
-                if "undo" not in line:
-                    line["episode"], line["field"], line["value"]
-            except (ValueError, KeyError, TypeError) as error:
-                raise DataError(
-                    f"{self.path}, line {number}, is no label: correct or remove the line"
-                ) from error
-            lines.append(line)
-        return lines
-
-    def _append(self, lines: Sequence[dict[str, Any]]) -> None:
-        durable.make_folder(self.path.parent)
-        content = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode()
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            with _sole_appender(descriptor):
-                end = _whole_length(descriptor)
-                os.ftruncate(descriptor, end)
-                os.lseek(descriptor, end, os.SEEK_SET)
-                try:
-                    durable.write_all(descriptor, content)
-                    os.fsync(descriptor)
-                except OSError:
-                    os.ftruncate(descriptor, end)
-                    raise
-        finally:
-            os.close(descriptor)
-        durable.sync_folder(self.path.parent)
+        return [
+            entry
+            for entry in self._sorted()
+            if (by is None or entry.get("author") == by)
+            and "undo" not in entry
+            and batch_of(entry) not in undone
+            and _understood(entry)
+        ]
 
 
-def _batch(line: dict[str, Any]) -> str:
-    # Lines by others may lack a batch: each is then its own.
-    return line.get("batch") or json.dumps(line, sort_keys=True)
+def _understood(entry: Entry) -> bool:
+    return (
+        "value" in entry
+        and bool(episodes_of(entry))
+        and label_fields.fits(entry.get("field"), entry.get("value"))
+    )
 
 
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
+def _one_by_one(entry: Entry) -> Iterator[Entry]:
+    rest = {key: value for key, value in entry.items() if key not in ("episodes", "episode")}
+    about = episodes_of(entry)
+    if not about:
+        yield entry
+    for episode in about:
+        yield {**rest, "episode": episode}
 
 
-def _whole_length(descriptor: int) -> int:
-    """Return the file's length up to its last newline."""
-    size = os.fstat(descriptor).st_size
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    return os.read(descriptor, size).rfind(b"\n") + 1 if size else 0
-
-
-@contextlib.contextmanager
-def _sole_appender(descriptor: int) -> Iterator[None]:
-    """Wait until no other curator is appending."""
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        yield
-        return
-    fcntl.flock(descriptor, fcntl.LOCK_EX)
-    try:
-        yield
-    finally:
-        fcntl.flock(descriptor, fcntl.LOCK_UN)
+def _is_set(undo: Entry, entries: Sequence[Entry]) -> bool:
+    """Whether an undo takes back something that was set, and not another undo."""
+    return any("undo" not in entry and batch_of(entry) == undo["undo"] for entry in entries)

@@ -99,7 +99,10 @@ class Dataset:
         """The data file of each episode."""
         pattern = self.info.get("data_path") or schema.DATA_PATH
         chunks, files = (self.episodes[f"data/{name}_index"].to_pylist() for name in ("chunk", "file"))
-        return [self.root / pattern.format(chunk_index=c, file_index=f) for c, f in zip(chunks, files)]
+        places = list(zip(chunks, files))
+        # A path an episode would cost more than all else of opening a large set.
+        paths = {at: self.root / pattern.format(chunk_index=at[0], file_index=at[1]) for at in set(places)}
+        return [paths[at] for at in places]
 
     def video_place(self, episode: int, camera: str) -> tuple[Path, float]:
         """Return the file of an episode's video and where the episode begins in it [s]."""

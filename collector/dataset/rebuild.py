@@ -15,7 +15,8 @@ import numpy as np
 import pyarrow as pa
 
 from collector.dataset import durable, schema, stats, tables
-from collector.dataset.carry import Taken, carry_along, link_tree
+from collector.dataset.carry import carry_along, link_tree
+from collector.dataset.carry_labels import Taken
 from collector.dataset.reader import Dataset
 from collector.dataset.remains import Clip, Remains, Rows, arrow_schema, file_rows
 from collector.dataset.running import RunningStats

@@ -8,13 +8,15 @@ does not know is carried along: columns of the data and of the episode table, la
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import shutil
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from collector.dataset import durable, schema, span_videos, stats, tables
-from collector.dataset.carry import Taken, carry_along, link_tree
+from collector.dataset.carry import carry_along, link_tree
+from collector.dataset.carry_labels import Taken
 from collector.dataset.reader import Dataset
 from collector.dataset.running import RunningStats
 from collector.dataset.span_rows import copy_rows
@@ -114,15 +116,45 @@ def _new_folder(dst: Path, spans: Sequence[Span] = ()) -> Iterator[Path]:
     for source in sources_of(spans):
         if source.root.resolve() in dst.resolve().parents:
             raise UsageError(f"{dst} lies in the dataset {source.root}: choose a folder outside of it")
+    _sweep(dst)
     temporary = dst.with_name(f".{dst.name}.{os.getpid()}.partial")
     shutil.rmtree(temporary, ignore_errors=True)
+    durable.make_folder(temporary)
     try:
-        yield temporary
-        os.replace(temporary, dst)
+        with _held(temporary):
+            yield temporary
+            os.replace(temporary, dst)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
     durable.sync_folder(dst.parent)
+
+
+def _sweep(dst: Path) -> None:
+    """Remove what killed writers of the same folder left: folders that nobody holds."""
+    for left in dst.parent.glob(f".{glob.escape(dst.name)}.*.partial"):
+        with contextlib.suppress(OSError), _held(left):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """Hold a folder until the block or the process ends.
+
+    Raises:
+        OSError: If somebody else does.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def compact(root: str | Path, without: Collection[int] = ()) -> bool:
@@ -194,6 +226,8 @@ def _write(
     sources = sources_of(spans)
     names = {source: changes.new_names(source) for source in sources}
     features = {new: sources[0].features[old] for old, new in names[sources[0]].items()}
+    features |= {name: added.feature for name, added in changes.added.items()}
+    features = _at_rate(features, spans[0].fps) if spans[0].step > 1 else features
     cameras = schema.video_keys(features)
     old_names = {
         camera: {source: old for source in sources for old, new in names[source].items() if new == camera}
@@ -229,6 +263,7 @@ def _write(
         "total_tasks": len(rows.tasks),
         "splits": {"train": f"0:{len(spans)}"},
         "features": features,
+        **({"fps": spans[0].fps} if spans[0].step > 1 else {}),
     }
     if changes.robot_type is not None:
         info["robot_type"] = changes.robot_type
@@ -236,9 +271,21 @@ def _write(
     durable.write_json(root / tables.STATS, stats.to_json(exact))
     taken: dict[Path, list[Taken]] = {source.root: [] for source in sources}
     for new, span in enumerate(spans):
-        part = None if span.whole else (span.from_frame, span.to_frame)
-        taken[span.source.root].append(Taken(span.episode, new, part))
+        uncut = (span.from_frame, span.to_frame) == (0, span.length)
+        part = None if uncut else (span.from_frame, span.to_frame)
+        taken[span.source.root].append(Taken(span.episode, new, part, span.step))
     carry_along(root, taken, changes.tasks)
     for name, content in files.items():
         durable.write_bytes(root / name, content)
     durable.write_json(root / tables.INFO, tables.info_to_json(info))
+
+
+def _at_rate(features: schema.Features, fps: float) -> schema.Features:
+    """Return features whose cameras are noted to have so many frames a second [Hz]."""
+    changed = {}
+    for name, feature in features.items():
+        about = feature.get("info") or {}
+        if "video.fps" in about:
+            feature = {**feature, "info": {**about, "video.fps": fps}}
+        changed[name] = feature
+    return changed

@@ -187,6 +187,10 @@ def to_numpy(column: pa.ChunkedArray) -> np.ndarray:
         array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], array.type)
     if pa.types.is_fixed_size_list(array.type) or pa.types.is_list(array.type):
         n_frames = len(array)
+        if pa.types.is_struct(array.type.value_type):  # lerobot's language: as many rows as there is to say
+            rows = np.empty(n_frames, object)
+            rows[:] = array.to_pylist()
+            return rows
         inner = to_numpy(pa.chunked_array([array.flatten()]))
         size = getattr(array.type, "list_size", None) or (len(inner) // n_frames if n_frames else 0)
         return inner.reshape(n_frames, size, *inner.shape[1:])

@@ -1,61 +1,75 @@
-"""Choose episodes by SQL over the episode table, the labels and the scores (DuckDB)."""
+"""Choose episodes, and ask anything else of a dataset, by SQL over its episodes, frames, labels and scores (DuckDB)."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from collector.dataset import tables
-from collector.dataset.labels import Labels
 from collector.dataset.reader import Dataset
-from collector.errors import UsageError
+from collector.dataset.saved import Selections
+from collector.dataset.sealed import is_statement, reason_of, run_select, sealed_connection
+from collector.dataset.views import VIEWS, view
+from collector.errors import UsageError, shown
 
 if TYPE_CHECKING:
     import duckdb
 
-# After the tables are loaded: no file, no network, no extension, no Python variable, and no way back.
-_SEALED = [
-    "SET python_enable_replacements = false",
-    "SET autoinstall_known_extensions = false",
-    "SET autoload_known_extensions = false",
-    "SET enable_external_access = false",
-    "SET lock_configuration = true",
-]
 
-
-def episode_view(dataset: Dataset) -> duckdb.DuckDBPyConnection:
+def episode_view(dataset: Dataset, sql: str | None = None) -> duckdb.DuckDBPyConnection:
     """Return an in-memory database with the view `episodes`, one row an episode; it can reach no file.
 
-    Columns: those of the episode table (without statistics), where `success` is the label if set, else what was
-    recorded; `duration_s`; `verdict` and `note` from the labels and `task` (label, else recorded; both may be
-    NULL); the score of each check by its name, `faults` and `warnings` (counts; NULL where never scored).
+    Args:
+        sql: What will be asked: the views that it names are there too (see `views`), and of `episodes` only the
+            columns that it names need hold anything. None: all columns of `episodes`.
 
     Raises:
         DataError: If labels or scores are damaged.
     """
-    import duckdb
+    return sealed_connection(_tables(dataset, sql))
 
-    table = _labelled(dataset)
-    scores = dataset.root / "curation" / "scores.parquet"
-    if scores.exists():
-        table = _join(table, _scores(tables.read_parquet(scores)))
-    findings = dataset.root / "curation" / "findings.parquet"
-    if findings.exists() or scores.exists():
-        counted = tables.read_parquet(findings) if findings.exists() else None
-        table = _join(table, _counts(counted, dataset.num_episodes))
-    connection = duckdb.connect(":memory:")
-    connection.register("loaded", table)
-    connection.execute("CREATE TABLE stored AS SELECT * FROM loaded")
-    connection.unregister("loaded")
-    connection.execute("CREATE VIEW episodes AS SELECT * FROM stored ORDER BY episode_index")
-    for setting in _SEALED:
-        connection.execute(setting)
-    return connection
+
+def _tables(dataset: Dataset, sql: str | None, also: Collection[str] = ()) -> dict[str, Any]:
+    """Return the views that SQL names, by name; of `episodes` those columns filled that it or `also` names."""
+    words = None if sql is None else {word.lower() for word in re.findall(r"\w+", sql)}
+    # Where rows are taken whole, nothing tells which columns matter.
+    whole = (
+        words is None
+        or bool(words & {"select", "from", "columns", "summarize", *VIEWS})
+        or "*" in (sql or "")
+    )
+    named = {name: view(dataset, name) for name in VIEWS[1:] if words and name in words}
+    wanted = None if whole else {*(words or ()), *also}
+    return {"episodes": view(dataset, "episodes", wanted), **named}
+
+
+def episode_rows(dataset: Dataset, sql_condition: str | None, wanted: Collection[str] | None) -> pa.Table:
+    """Return the rows of the view `episodes` for which a condition is true, ascending; None gives all.
+
+    Args:
+        wanted: Columns that matter, in small letters; the others may hold NULL. None for all.
+
+    Raises:
+        As `select_episodes`.
+    """
+    if sql_condition is None:
+        return view(dataset, "episodes", wanted)
+    if wanted is None or is_statement(sql_condition):
+        table, chosen = view(dataset, "episodes", wanted), select_episodes(dataset, sql_condition)
+    else:
+        text = Selections(dataset.root).expand(sql_condition)
+        there = _tables(dataset, text, wanted)
+        table, chosen = there["episodes"], _chosen(dataset, sql_condition, there)
+    return table.take(pa.array(chosen, pa.int64()))
 
 
 def select_episodes(dataset: Dataset, sql_condition: str | None) -> list[int]:
     """Return the episodes for which an SQL expression over `episodes` is true, ascending; None gives all.
+
+    The condition may name saved selections (`@good and length > 100`) or be a whole SELECT with the column
+    `episode_index`.
 
     Raises:
         UsageError: If the condition is no expression, names an unknown column, or matches nothing.
@@ -63,9 +77,27 @@ def select_episodes(dataset: Dataset, sql_condition: str | None) -> list[int]:
     """
     if sql_condition is None:
         return list(range(dataset.num_episodes))
-    rows, columns = _rows(dataset, "SELECT episode_index FROM episodes WHERE ({})", sql_condition)
+    if is_statement(sql_condition):
+        names, rows = query(dataset, sql_condition)
+        if "episode_index" not in names:
+            raise UsageError(
+                f"'{shown(sql_condition)}' chooses no episodes: a SELECT must have the column episode_index here, "
+                f"it has {', '.join(names)}"
+            )
+        at = names.index("episode_index")
+        chosen = {row[at] for row in rows if type(row[at]) is int}
+        if found := sorted(e for e in chosen if 0 <= e < dataset.num_episodes):
+            return found
+        raise UsageError(
+            f"'{shown(sql_condition)}' matches none of {dataset.num_episodes} episodes (it has no row)"
+        )
+    return _chosen(dataset, sql_condition)
+
+
+def _chosen(dataset: Dataset, condition: str, there: Mapping[str, Any] | None = None) -> list[int]:
+    rows, columns = _rows(dataset, "SELECT episode_index FROM episodes WHERE ({})", condition, there)
     if not rows:
-        raise UsageError(f"'{sql_condition}' matches none of {dataset.num_episodes} episodes ({columns})")
+        raise UsageError(f"'{condition}' matches none of {dataset.num_episodes} episodes ({columns})")
     return [int(row[0]) for row in rows]
 
 
@@ -82,24 +114,67 @@ def episode_values(dataset: Dataset, sql_expression: str) -> list[Any]:
     return [row[0] for row in rows]
 
 
-def _rows(dataset: Dataset, query: str, expression: str) -> tuple[list[tuple[Any, ...]], str]:
+def frame_values(dataset: Dataset, sql_expression: str) -> list[Any]:
+    """Return the value of an SQL expression over `frames` for each frame, by episode and frame.
+
+    Window functions see the frames of other episodes unless they say PARTITION BY episode_index.
+
+    Raises:
+        UsageError: If it is no expression or names an unknown column.
+        DataError: If the dataset is damaged.
+    """
+    text = Selections(dataset.root).expand(sql_expression)
+    query_text = f"SELECT ({text}\n) AS value FROM frames ORDER BY episode_index, frame_index"
+    with episode_view(dataset, query_text) as connection:
+        columns = _described(connection, "frames")
+        _check_expression(text, columns, "frames")
+        _, rows = run_select(connection, query_text, columns, most_rows=10**9)
+    if len(rows) != dataset.num_frames:
+        raise UsageError(f"'{shown(sql_expression)}' has no value for each frame ({columns})")
+    return [row[0] for row in rows]
+
+
+def query(dataset: Dataset, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """Return what one SELECT over the dataset's views gives: the columns' names, and the rows.
+
+    Raises:
+        UsageError: If it is no SELECT of the views (see `sealed`), or gives too much.
+        DataError: If a file behind a view is damaged.
+    """
+    text = Selections(dataset.root).expand(sql)
+    with episode_view(dataset, text) as connection:
+        return run_select(connection, text, f"tables: {', '.join(VIEWS)}")
+
+
+def _described(connection: duckdb.DuckDBPyConnection, name: str) -> str:
+    known = [row[0] for row in connection.execute(f"DESCRIBE {name}").fetchall()]
+    return f"columns: {', '.join(known)}"
+
+
+def _rows(
+    dataset: Dataset, frame: str, expression: str, there: Mapping[str, Any] | None = None
+) -> tuple[list[tuple[Any, ...]], str]:
     """Return what a query with an expression put into it gives, in the order of episodes, and the columns in words."""
     import duckdb
 
-    with episode_view(dataset) as connection:
-        known = [row[0] for row in connection.execute("DESCRIBE episodes").fetchall()]
-        columns = f"columns: {', '.join(known)}"
-        _check_expression(expression, columns)
+    text = Selections(dataset.root).expand(expression)
+    with sealed_connection(_tables(dataset, text) if there is None else there) as connection:
+        columns = _described(connection, "episodes")
+        _check_expression(text, columns, "episodes")
         # The newline ends a trailing comment, which would otherwise swallow the bracket.
-        asked = query.format(f"{expression}\n") + " ORDER BY episode_index"
+        asked = frame.format(f"{text}\n") + " ORDER BY episode_index"
         try:
-            return connection.execute(asked).fetchall(), columns
-        except duckdb.Error as error:
-            reason = str(error).strip().splitlines()[0]
-            raise UsageError(f"'{expression}' is no condition on episodes: {reason} ({columns})") from error
+            return run_select(connection, asked, columns, most_rows=10**9)[1], columns
+        except UsageError as error:
+            cause = error.__cause__
+            if not isinstance(cause, duckdb.Error):
+                raise
+            raise UsageError(
+                f"'{shown(expression)}' is no condition on episodes: {reason_of(cause)} ({columns})"
+            ) from cause
 
 
-def _check_expression(condition: str, columns: str) -> None:
+def _check_expression(condition: str, columns: str, of: str) -> None:
     """Refuse what could end the expression and begin another statement or clause."""
     import duckdb
 
@@ -113,7 +188,7 @@ def _check_expression(condition: str, columns: str) -> None:
         if depth == 0 and condition.strip():
             return
     raise UsageError(
-        f"'{condition}' is no condition on episodes: write one SQL expression, without ';' and with matching "
+        f"'{shown(condition)}' is no condition on {of}: write one SQL expression, without ';' and with matching "
         f"brackets ({columns})"
     )
 
@@ -124,55 +199,3 @@ def _tokens(text: str) -> list[tuple[str, Any]]:
     marks = duckdb.tokenize(text)
     ends = [start for start, _ in marks[1:]] + [len(text)]
     return [(text[start:end], kind) for (start, kind), end in zip(marks, ends)]
-
-
-def _labelled(dataset: Dataset) -> pa.Table:
-    table, n = dataset.episodes, dataset.num_episodes
-    labels = Labels(dataset.root).current()
-    of = [labels.get(episode, {}) for episode in range(n)]
-    recorded = table["success"].to_pylist() if "success" in table.column_names else [None] * n
-    success = [label.get("success", value) for label, value in zip(of, recorded)]
-    tasks = table["tasks"].to_pylist() if "tasks" in table.column_names else [None] * n
-    task = [label.get("task", (words or [None])[0]) for label, words in zip(of, tasks)]
-    added = {
-        "duration_s": [length / dataset.fps for length in dataset.lengths().tolist()],
-        "success": success,
-        "verdict": [label.get("verdict") for label in of],
-        "note": [label.get("note") for label in of],
-        "task": task,
-    }
-    text = pa.string()
-    kinds = {"success": pa.bool_(), "verdict": text, "note": text, "task": text, "duration_s": pa.float64()}
-    return tables.with_columns(table, added, kinds)
-
-
-def _scores(scores: pa.Table) -> dict[int, dict[str, float | None]]:
-    """Return each check's score by episode: the column `score`, else the first that holds decimal numbers."""
-    decimal = [f.name for f in scores.schema if pa.types.is_floating(f.type)]
-    value = "score" if "score" in scores.column_names else (decimal or [None])[0]
-    result: dict[int, dict[str, float | None]] = {}
-    if value is not None:
-        for row in scores.select(["episode_index", "check", value]).to_pylist():
-            result.setdefault(row["episode_index"], {})[row["check"]] = row[value]
-    return result
-
-
-def _counts(findings: pa.Table | None, n_episodes: int) -> dict[int, dict[str, float | None]]:
-    result: dict[int, dict[str, float | None]] = {e: {"faults": 0, "warnings": 0} for e in range(n_episodes)}
-    names = {"fault": "faults", "warn": "warnings"}
-    rows = findings.select(["episode_index", "severity"]).to_pylist() if findings is not None else []
-    for row in rows:
-        counts = result.get(row["episode_index"])
-        if counts is not None and row["severity"] in names:
-            counts[names[row["severity"]]] = (counts[names[row["severity"]]] or 0) + 1
-    return result
-
-
-def _join(table: pa.Table, values: dict[int, dict[str, float | None]]) -> pa.Table:
-    names = dict.fromkeys(name for row in values.values() for name in row)
-    episodes = table["episode_index"].to_pylist()
-    columns = {name: [values.get(e, {}).get(name) for e in episodes] for name in names}
-    # A check may be called like a column of the table: the table's column stays.
-    columns = {name: column for name, column in columns.items() if name not in table.column_names}
-    kinds = {n: pa.int64() if n in ("faults", "warnings") else pa.float64() for n in columns}
-    return tables.with_columns(table, columns, kinds)

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from collector.dataset import durable, schema, stats, tables
+from collector.dataset import durable, language, schema, stats, tables
 from collector.dataset.reader import Dataset, rows_of
 from collector.dataset.spans import Changes, Span, sources_of
 from collector.errors import DataError, UsageError
@@ -30,6 +30,7 @@ class Rows:
         places: Chunk and file index of each span.
         stats: Statistics of the spans that are a part of an episode, and of `task_index` where it is not constant.
         offsets_s: Time cut away before the span [s]; where the episode has a clock, by that.
+        new_stats: Numeric columns that the sources lack: `stats` holds theirs of every span.
     """
 
     tasks: list[str]
@@ -37,6 +38,7 @@ class Rows:
     places: list[tuple[int, int]] = field(default_factory=list)
     stats: dict[int, dict[str, stats.Stats]] = field(default_factory=dict)
     offsets_s: dict[int, float] = field(default_factory=dict)
+    new_stats: list[str] = field(default_factory=list)
 
 
 def copy_rows(root: Path, spans: Sequence[Span], changes: Changes, step: Callable[[], None]) -> Rows:
@@ -55,7 +57,9 @@ def copy_rows(root: Path, spans: Sequence[Span], changes: Changes, step: Callabl
     limit = info.get("data_files_size_in_mb", schema.DATA_FILE_MB) * 2**20
     task_of = _Tasks(spans, changes)
     done = Rows(task_of.words, [task_of.of_span(number) for number in range(len(spans))])
-    kinds = _schema(sources_of(spans), changes)
+    before = _schema(sources_of(spans), changes)
+    kinds = _with_added(before, changes)
+    done.new_stats = [name for name in changes.added if _is_numeric(kinds.field(name).type)]
     index = 0
     writer: pq.ParquetWriter | None = None
     path, ordinal = Path(), -1
@@ -64,16 +68,14 @@ def copy_rows(root: Path, spans: Sequence[Span], changes: Changes, step: Callabl
         source, file = spans[block[0]].source, _file(spans[block[0]])
         if loaded != file:
             table = _renamed(tables.read_parquet(file), changes.new_names(source), source.features)
-            table, loaded = _fitted(table, kinds), file
+            table, loaded = _fitted(table, before), file
             of_row = table["episode_index"].to_numpy()
         parts = []
         for number in block:
             span = spans[number]
-            at = rows_of(of_row, span.episode, span.length, file)[span.from_frame : span.to_frame]
-            if isinstance(at, range):
-                parts.append(table.slice(at.start, len(at)))
-            else:
-                parts.append(table.take(pa.array(at)))
+            parts.append(
+                _rows_of_span(table, rows_of(of_row, span.episode, span.length, file), span, changes)
+            )
         rows = _renumbered(pa.concat_tables(parts), spans, block, index, task_of, done)
         index += rows.num_rows
         if writer is None:
@@ -91,6 +93,47 @@ def copy_rows(root: Path, spans: Sequence[Span], changes: Changes, step: Callabl
         for _ in block:
             step()
     return done
+
+
+def _rows_of_span(table: pa.Table, at: range | np.ndarray, span: Span, changes: Changes) -> pa.Table:
+    """Return a span's rows, with what is added and with what a step makes of the frames between."""
+    taken = at[span.frames]
+    if isinstance(taken, range) and span.step == 1:
+        part = table.slice(taken.start, len(taken))
+    else:
+        part = table.take(pa.array(np.asarray(taken)))
+    if span.step > 1:
+        within = np.asarray(at[span.from_frame : span.to_frame])
+        for name, rule in changes.windows.items():
+            if name in part.column_names:
+                column = _windowed(table[name].take(pa.array(within)), span.step, rule)
+                part = part.set_column(part.schema.get_field_index(name), name, column)
+    if language.LANGUAGE in part.column_names and not span.whole:
+        rows = language.rows_of_episode(part[language.LANGUAGE])
+        if rows is not None:
+            length_s = (span.to_frame - span.from_frame) / span.source.fps
+            rows = language.cut(rows, span.from_frame / span.source.fps, length_s)
+            where = part.schema.get_field_index(language.LANGUAGE)
+            part = part.set_column(where, language.LANGUAGE, language.repeated(rows, len(span)))
+    for name, added in changes.added.items():
+        where, column = part.schema.get_field_index(name), added.rows(span, part)
+        part = part.append_column(name, column) if where < 0 else part.set_column(where, name, column)
+    return part
+
+
+def _windowed(column: pa.ChunkedArray, step: int, rule: str) -> pa.Array:
+    """Return one value for each `step` rows (fewer in the last): the last, the sum, or whether any is true."""
+    firsts = np.arange(0, len(column), step)
+    if rule == "last":
+        return column.take(pa.array(np.minimum(firsts + step, len(column)) - 1))
+    values = schema.to_numpy(column)
+    many = (
+        np.logical_or.reduceat(values, firsts) if rule == "any" else np.add.reduceat(values, firsts, axis=0)
+    )
+    flat = pa.array(np.ascontiguousarray(many).reshape(-1))
+    if pa.types.is_fixed_size_list(column.type):
+        return pa.FixedSizeListArray.from_arrays(flat.cast(column.type.value_type), column.type.list_size)
+    return flat.cast(column.type)
 
 
 def _file(span: Span) -> Path:
@@ -177,9 +220,12 @@ def _renumbered(
     rows = tables.with_columns(rows, {n: pa.array(v).cast(kinds[n]) for n, v in columns.items()}, kinds)
     for number, a, b in places:
         several = len(done.tasks_of[number]) > 1
-        if spans[number].whole and several:
-            done.stats[number] = {"task_index": stats.column_stats(columns["task_index"][a:b])}
-        elif not spans[number].whole:
+        if spans[number].whole:
+            new = {name: schema.to_numpy(rows[name].slice(a, b - a)) for name in done.new_stats}
+            new |= {"task_index": columns["task_index"][a:b]} if several else {}
+            if new:
+                done.stats[number] = {name: stats.column_stats(values) for name, values in new.items()}
+        else:
             part = rows.slice(a, b - a)
             done.stats[number] = {
                 field.name: stats.column_stats(schema.to_numpy(part[field.name]))
@@ -197,11 +243,11 @@ def _times(
     names = [n for n in ("frame_index", "timestamp", "next.done", *clocks) if n in rows.column_names]
     columns = {name: rows[name].to_numpy(zero_copy_only=False).copy() for name in names}
     for number, a, b in cut:
-        span, fps = spans[number], spans[number].source.fps
-        done.offsets_s[number] = span.from_frame / fps
+        span = spans[number]
+        done.offsets_s[number] = span.from_frame / span.source.fps
         counter = np.arange(b - a)
         columns["frame_index"][a:b] = counter
-        columns["timestamp"][a:b] = counter / fps
+        columns["timestamp"][a:b] = counter / span.fps
         if "next.done" in columns and span.to_frame < span.length:
             columns["next.done"][b - 1] = True
         if CLOCK in columns and span.from_frame:
@@ -238,6 +284,22 @@ def _schema(sources: Sequence[Dataset], changes: Changes) -> pa.Schema:
     if described:
         metadata[b"huggingface"] = json.dumps({"info": {"features": described}}).encode()
     return pa.schema(list(fields.values()), metadata or None)
+
+
+def _with_added(kinds: pa.Schema, changes: Changes) -> pa.Schema:
+    """Return the columns with those that are added, and described to the `datasets` library."""
+    if not changes.added:
+        return kinds
+    metadata = dict(kinds.metadata or {})
+    for name, added in changes.added.items():
+        at, new = kinds.get_field_index(name), pa.field(name, added.kind)
+        kinds = kinds.append(new) if at < 0 else kinds.set(at, new)
+    if b"huggingface" in metadata:
+        known = json.loads(metadata[b"huggingface"])
+        features = known.setdefault("info", {}).setdefault("features", {})
+        features |= {name: dict(added.described) for name, added in changes.added.items()}
+        metadata[b"huggingface"] = json.dumps(known).encode()
+    return kinds.with_metadata(metadata or None)
 
 
 def _renamed(table: pa.Table, names: dict[str, str], features: schema.Features) -> pa.Table:

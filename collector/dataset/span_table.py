@@ -65,6 +65,10 @@ def episode_table(
             same = [[0.0 if key == "std" else number[words[0]]] for words in rows.tasks_of]
             several = {k: v["task_index"][key].tolist() for k, v in rows.stats.items() if "task_index" in v}
             columns[column] = [several.get(k, value) for k, value in enumerate(same)]
+    for name in rows.new_stats:
+        for key in rows.stats[0][name] if rows.stats else ():
+            columns[f"stats/{name}/{key}"] = [rows.stats[k][name][key].tolist() for k in range(n)]
+    columns |= changes.episode_columns
     return tables.with_columns(table, columns, kinds)
 
 
@@ -117,7 +121,7 @@ def _with_cut_ones(table: pa.Table, spans: Sequence[Span], rows: Rows) -> pa.Tab
             columns[name] = [figures.get(name) for figures in flat]
     for name, moved in (("started_at", _moved_start), ("camera_faults", _moved_faults)):
         if name in table.column_names:
-            seconds = [(rows.offsets_s[n], len(spans[n]) / spans[n].source.fps) for n in cut]
+            seconds = [(rows.offsets_s[n], len(spans[n]) / spans[n].fps) for n in cut]
             old = part[name].to_pylist()
             columns[name] = [moved(text, *at) if text else text for text, at in zip(old, seconds)]
     kinds = {name: table.schema.field(name).type for name in columns}

@@ -1,7 +1,8 @@
 """Videos of spans: packets copied bit for bit, and the statistics of the pictures that are left of an episode.
 
 A cut between two keyframes copies from the keyframe before it: the frames up to the cut lie in the file, and no
-episode shows them. So nothing is ever encoded again, whatever the codec.
+episode shows them. So nothing is ever encoded again, whatever the codec; but for a lower frame rate, where the frames
+that stay are no keyframes (`span_thin`).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from collector.dataset import durable, schema, tables
+from collector.dataset import durable, schema, span_thin, tables
 from collector.dataset.reader import Dataset
 from collector.dataset.spans import Span
 from collector.dataset.stats import ImageHistogram, Stats
@@ -45,7 +46,7 @@ def copy_videos(
         DataError: If a video is missing, damaged or too short.
         OSError: If the disk refuses.
     """
-    info, fps = spans[0].source.info, spans[0].source.fps
+    info, fps = spans[0].source.info, spans[0].fps
     chunk_size = info.get("chunks_size", schema.CHUNK_SIZE)
     limit = info.get("video_files_size_in_mb", schema.VIDEO_FILE_MB) * 2**20
     places: list[Place] = []
@@ -55,10 +56,13 @@ def copy_videos(
     try:
         for span in spans:
             path, from_s = span.source.video_place(span.episode, names[span.source])
+            first_s, every = from_s + span.from_frame / span.source.fps, span.step
+            if every > 1 and not span_thin.only_keyframes(path, span, from_s):
+                path, first_s, every = span_thin.encode(root, span, names[span.source], path, from_s), 0.0, 1
             if reader is None or reader.path != path:
                 if reader is not None:
                     reader.close()
-                reader = VideoReader(path, fps)
+                reader = VideoReader(path, fps if path.is_relative_to(root) else span.source.fps)
             full = joiner is not None and (
                 joiner.n_bytes * (1 + len(span) / max(1, joiner.n_frames)) > limit
                 or (joiner.n_frames + len(span)) / fps > VIDEO_FILE_S
@@ -74,7 +78,12 @@ def copy_videos(
                 target = root / schema.VIDEO_PATH.format(video_key=camera, chunk_index=chunk, file_index=file)
                 durable.make_folder(target.parent)
                 joiner = VideoJoiner(target, fps)
-            first = joiner.add(reader, from_s + span.from_frame / fps, len(span))
+            if every == 1:
+                first = joiner.add(reader, first_s, len(span))
+            else:
+                first = joiner.add_keyframes(reader, first_s, span.to_frame - span.from_frame, every)
+            if path.is_relative_to(root):
+                path.unlink()
             place = tables.place(ordinal, chunk_size)
             places.append(Place(*place, first / fps, (first + len(span)) / fps))
             step()
@@ -98,9 +107,11 @@ def picture_stats(span: Span, camera: str) -> Stats:
     if span.source.features[camera]["dtype"] == "video":
         path, from_s = span.source.video_place(span.episode, camera)
         with VideoReader(path, span.source.fps) as reader:
-            for image in reader.frames(from_s + span.from_frame / span.source.fps, len(span)):
+            first_s, n_frames = from_s + span.from_frame / span.source.fps, span.to_frame - span.from_frame
+            for image in islice(reader.frames(first_s, n_frames), 0, None, span.step):
                 histogram.add(image)
     else:
-        for image in islice(span.source.frames(span.episode, camera), span.from_frame, span.to_frame):
+        every = span.source.frames(span.episode, camera)
+        for image in islice(every, span.from_frame, span.to_frame, span.step):
             histogram.add(image)
     return histogram.stats()

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
 
 from collector.dataset import schema
 from collector.dataset.reader import Dataset
@@ -20,6 +23,7 @@ class Span:
         from_frame, to_frame: Frames counted from the episode's first.
         length: Frames of the whole episode.
         task: Words that replace its tasks; None leaves them.
+        step: Every so many-th of these frames; the new episode has that many times fewer frames a second.
     """
 
     source: Dataset
@@ -28,9 +32,21 @@ class Span:
     to_frame: int
     length: int
     task: str | None = None
+    step: int = 1
 
     def __len__(self) -> int:
-        return self.to_frame - self.from_frame
+        return -(-(self.to_frame - self.from_frame) // self.step)
+
+    @property
+    def frames(self) -> slice:
+        """The frames taken, within the episode."""
+        return slice(self.from_frame, self.to_frame, self.step)
+
+    @property
+    def fps(self) -> float:
+        """Frames a second [Hz] of the new episode."""
+        fps = self.source.fps / self.step
+        return int(fps) if fps == int(fps) else fps
 
     @property
     def whole(self) -> bool:
@@ -47,18 +63,33 @@ class Changes:
             columns (`timestamp`, `index`, ...) are taken always.
         tasks: New words by old words.
         robot_type: The new set's robot type, where it is not the first source's.
+        mapped: New name by name, for each source that has the one and not the other.
+        added: Columns that the sources lack (`added.Added`), by name; or that are replaced.
+        episode_columns: Columns of the episode table that are set, by name: one value a span.
+        windows: Where spans have a step, what becomes of the frames between: `last`, `sum` or `any`, by the column's
+            new name; of other columns the frame itself stays.
     """
 
     features: Mapping[str, str] | None = None
     tasks: Mapping[str, str] = field(default_factory=dict)
     robot_type: str | None = None
+    mapped: Mapping[str, str] = field(default_factory=dict)
+    added: Mapping[str, Any] = field(default_factory=dict)
+    episode_columns: Mapping[str, pa.Array] = field(default_factory=dict)
+    windows: Mapping[str, str] = field(default_factory=dict)
 
     def new_names(self, source: Dataset) -> dict[str, str]:
         """Return the new name of each of a source's features that is taken, by its name there."""
+        here = {
+            name: self.mapped[name] if self.mapped.get(name, name) not in source.features else name
+            for name in source.features
+        }
         if self.features is None:
-            return {name: name for name in source.features}
-        own = {name: name for name in schema.DEFAULT_FEATURES}
-        return {old: new for new, old in {**self.features, **own}.items() if old in source.features}
+            return here
+        wanted = {old: new for new, old in self.features.items()} | {n: n for n in schema.DEFAULT_FEATURES}
+        order = list(dict.fromkeys([*self.features.values(), *schema.DEFAULT_FEATURES]))
+        taken = sorted((n for n in here if here[n] in wanted), key=lambda n: order.index(here[n]))
+        return {name: wanted[here[name]] for name in taken}
 
 
 def span(
@@ -108,6 +139,8 @@ def check_spans(spans: Sequence[Span], changes: Changes) -> None:
         raise UsageError("no episode is chosen: a dataset needs at least one")
     if len({(id(s.source), s.episode, s.from_frame, s.to_frame) for s in spans}) < len(spans):
         raise UsageError("an episode is chosen twice: each may be taken once")
+    if len({s.step for s in spans}) > 1:
+        raise UsageError("the episodes would have different frame rates: take each by the same step")
     first, *others = sources_of(spans)
     for other in others:
         if found := differences(first, other, changes):

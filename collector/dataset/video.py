@@ -264,6 +264,28 @@ class VideoJoiner:
         self.n_frames = end
         return self.n_frames if first is None else first
 
+    def add_keyframes(self, reader: VideoReader, from_s: float, n_frames: int, step: int) -> int:
+        """Append every `step`-th of an episode's `n_frames` frames, all of them keyframes; return the first.
+
+        Raises:
+            DataError: If the episode has fewer frames.
+        """
+        if self._stream is None:
+            self._stream = self._container.add_stream_from_template(reader.stream, opaque=True)
+            self._stream.time_base = self._time_base
+            self.format = reader.format()
+        first = self.n_frames
+        with system_errors(self.path):
+            for packet, shown, _ in reader.packets(from_s, n_frames):
+                if 0 <= shown < n_frames and shown % step == 0:
+                    packet.stream, packet.time_base = self._stream, self._time_base
+                    packet.pts = packet.dts = first + shown // step
+                    packet.duration = 1
+                    self.n_bytes += packet.size
+                    self._container.mux(packet)
+        self.n_frames = first + -(-n_frames // step)
+        return first
+
     def close(self) -> None:
         """Finish the file; syncing it is the caller's."""
         with system_errors(self.path):

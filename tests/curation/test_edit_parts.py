@@ -204,7 +204,8 @@ def test_apply_does_what_the_labels_say(arm, curate, refuses, tmp_path):
     assert new.tasks[new.episode(1, ["task_index"])["task_index"][0]] == "Only reach"
     assert Labels(new.root).current() == {1: {"task": "Only reach"}}
     refuses("label", "arm", "2", "--trim", "9:", words=["both ends"], code=2)
-    curate("label", "arm", "4", "--trim", "0:9999")
+    refuses("label", "arm", "4", "--trim", "0:9999", words=["9999", "episode 4"], code=2)
+    Labels(arm).set([4], "trim", [0, 9999], "another tool")
     refuses("edit", "apply", "arm", "--output=x", words=["9999", "episode 4"], code=2)
 
 

@@ -16,7 +16,9 @@ from pathlib import Path
 import pandas  # noqa: F401 - pyarrow would import it in each child
 
 from collector.dataset.journal import list_journals
-from collector.dataset.rewrite import compact, copy_selection
+from collector.dataset.reader import Dataset
+from collector.dataset.rewrite import compact, copy_selection, write_spans
+from collector.dataset.spans import Span, span, whole_episodes
 from collector.dataset.writer import DatasetWriter
 
 STEPS = ["replace", "rename", "fsync", "write", "mkdir", "unlink", "rmdir", "link", "ftruncate"]
@@ -34,7 +36,27 @@ OPERATIONS = {
     "compact": compact,
     "take_back": lambda root: compact(root, without=[1]),
     "copy": lambda root: copy_selection(root, root.with_name("copied"), [1, 0]),
+    "trim": lambda root: trim(root),
+    "merge": lambda root: merge(root),
+    "slower": lambda root: slower(root),
 }
+
+
+def trim(root: Path) -> None:
+    source = Dataset.open(root)
+    write_spans(root.with_name("made"), [span(source, 0, 1, 4), span(source, 1)])
+
+
+def merge(root: Path) -> None:
+    # Opened twice, the same folder is two sources.
+    sources = [Dataset.open(root), Dataset.open(root)]
+    write_spans(root.with_name("made"), [s for source in sources for s in whole_episodes(source, [0, 1])])
+
+
+def slower(root: Path) -> None:
+    source = Dataset.open(root)
+    lengths = source.lengths([0, 1]).tolist()
+    write_spans(root.with_name("made"), [Span(source, e, 0, n, n, step=3) for e, n in enumerate(lengths)])
 
 
 def break_at(k: int, mode: str, names: list[str]) -> None:

@@ -30,6 +30,18 @@ TAKEN_BACK = Path(".journal/taken_back")  # datasets of episodes that their pilo
 TAKEN_BACK_LIST = Path(".journal/taken_back.json")  # flights that the next `compact` shall leave out
 
 
+def note_taken_back(root: Path, flight_ids: Sequence[str]) -> None:
+    """Note which flights the next `compact` shall leave out, in place of what was noted before.
+
+    May be called while flights are being saved: it shares no folder of temporary files with a save, which empties its
+    own when it is done.
+
+    Raises:
+        OSError: If the disk refuses; what was noted before then stands.
+    """
+    durable.write_json(root / TAKEN_BACK_LIST, {"flight_ids": [*flight_ids]})
+
+
 def copy_selection(
     src_root: str | Path, dst_root: str | Path, episodes: Sequence[int], progress: Progress | None = None
 ) -> Dataset:

@@ -361,7 +361,8 @@ class DatasetWriter:
     def _undo_uncommitted(self) -> None:
         """Remove what a save that did not reach its commit left."""
         journal = self.root / ".journal"
-        for leftover in (journal / "tmp", journal / "episodes", *journal.glob(".*.removed")):
+        leftovers = (*journal.glob(".*.removed"), *journal.glob(".*.tmp"))
+        for leftover in (journal / "tmp", journal / "episodes", *leftovers):
             durable.remove_tree(leftover)
         if self._intent.exists():
             intent = json.loads(self._intent.read_text())

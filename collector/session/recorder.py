@@ -17,12 +17,11 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from collector.dataset import durable
 from collector.dataset.encode import EncoderSettings
 from collector.dataset.journal import SYNC_S, JournalWriter, list_journals, read_journal
 from collector.dataset.labels import Labels
 from collector.dataset.probe import settings_for
-from collector.dataset.rewrite import TAKEN_BACK, TAKEN_BACK_LIST, compact
+from collector.dataset.rewrite import TAKEN_BACK, TAKEN_BACK_LIST, compact, note_taken_back
 from collector.dataset.schema import normalised
 from collector.dataset.writer import DatasetWriter
 from collector.errors import DataError, UsageError
@@ -203,9 +202,7 @@ class _Recorder:
         """Note on the disk which episodes of this session are not to be kept, in place of what was noted before."""
         flights = [self.flights[episode - self.first] for episode in episodes]
         self._history.leave_out(episodes)
-        durable.write_json(
-            self.root / TAKEN_BACK_LIST, {"flight_ids": flights}, self.root / ".journal" / "tmp"
-        )
+        note_taken_back(self.root, flights)
 
     def _close_dataset(self) -> dict[str, Any]:
         """Write exact statistics, leave out what was taken back and merge the files; return what to tell."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 
@@ -79,3 +81,22 @@ def small_dataset(tmp_path_factory):
 def filmed_dataset(tmp_path_factory):
     """The same with a camera."""
     return _write(tmp_path_factory.mktemp("filmed") / "dataset", video=True)
+
+
+@pytest.fixture
+def signalled(monkeypatch):
+    """Send this process a signal at the first step of a run after a path exists."""
+    from training.run import TrainingRun
+
+    def send_at(path, number):
+        update, sent = TrainingRun.update, []
+
+        def updated(*args, **kwargs):
+            if not sent and path.exists():
+                sent.append(number)
+                os.kill(os.getpid(), number)
+            return update(*args, **kwargs)
+
+        monkeypatch.setattr(TrainingRun, "update", updated)
+
+    return send_at

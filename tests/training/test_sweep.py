@@ -6,7 +6,7 @@ import json
 import signal
 
 import pytest
-from test_train_command import Signalled, one_line, same, train, weights
+from test_train_command import one_line, same, train, weights
 
 import demodeck
 import training.policies.action_diffusion
@@ -83,9 +83,9 @@ def test_its_runs_are_those_that_single_commands_train(small_dataset, tmp_path, 
     assert "go on with --resume=true" in one_line(capsys)
 
 
-def test_a_stopped_sweep_goes_on_where_it_stood(small_dataset, tmp_path, capsys):
+def test_a_stopped_sweep_goes_on_where_it_stood(small_dataset, tmp_path, capsys, signalled):
     out = tmp_path / "sweep"
-    Signalled(out / "seed=2" / "checkpoints" / "000020", signal.SIGINT)
+    signalled(out / "seed=2" / "checkpoints" / "000020", signal.SIGINT)
     assert train(small_dataset, out, "--seed=[1,2,3]", "--steps=300", "--save_freq=20") == 130
     told = capsys.readouterr()
     assert f"go on with: demodeck train --resume=true --output_dir={out}\n" in told.err

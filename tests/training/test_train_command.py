@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import resource
 import shutil
 import signal
@@ -16,7 +15,6 @@ from safetensors.torch import load_file
 
 import demodeck
 from training.config import load_record
-from training.run import TrainingRun
 
 TINY = ["--policy.hidden_dim=16", "--policy.horizon=4", "--policy.n_action_steps=2", "--policy.device=cpu"]
 TINY += ["--batch_size=8", "--num_threads=1", "--policy.scheduler_warmup_steps=5"]
@@ -46,24 +44,6 @@ def one_line(capsys):
     assert not any("Traceback" in line for line in lines)
     assert sum("error:" in line for line in lines) == 1
     return lines[-1]
-
-
-@pytest.fixture
-def signalled(monkeypatch):
-    """Send this process a signal at the first step of a run after a path exists."""
-
-    def send_at(path, number):
-        update, sent = TrainingRun.update, []
-
-        def updated(*args, **kwargs):
-            if not sent and path.exists():
-                sent.append(number)
-                os.kill(os.getpid(), number)
-            return update(*args, **kwargs)
-
-        monkeypatch.setattr(TrainingRun, "update", updated)
-
-    return send_at
 
 
 @pytest.mark.parametrize("kind", ["bc", "action_diffusion"])

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import av
@@ -10,13 +11,14 @@ import pyarrow as pa
 import pytest
 from flown import FEATURES, FPS, STATE, fly, record
 
-from collector.dataset import schema, span_videos
+from collector.dataset import durable, schema, span_videos
 from collector.dataset.durable import write_bytes
 from collector.dataset.labels import Labels
 from collector.dataset.reader import Dataset
-from collector.dataset.rewrite import compact, copy_selection
+from collector.dataset.rewrite import TAKEN_BACK_LIST, compact, copy_selection, note_taken_back
 from collector.dataset.tables import parquet_bytes, read_parquet
 from collector.dataset.video import VideoReader
+from collector.dataset.writer import DatasetWriter
 from collector.errors import DataError, UsageError
 
 PUSHT = Path(__file__).parents[4] / "shared" / "data" / "pusht_human"
@@ -175,3 +177,26 @@ def test_compact_keeps_everything(source, tmp_path):
     assert len(set(merged.data_files)) == 1 and merged.info["lab"] == "ours"
     assert compact(source.root) is False
     assert FEATURES.keys() <= merged.features.keys()
+
+
+def test_what_is_taken_back_is_noted_while_a_save_ends(source, monkeypatch):
+    """Found by a slow machine: a save that ended emptied the folder in which the note was being written."""
+    replace = os.replace
+
+    def as_a_save_ends(old, new):
+        with durable.temporary_files(source.root / ".journal" / "tmp"):
+            pass
+        replace(old, new)
+
+    monkeypatch.setattr(os, "replace", as_a_save_ends)
+    for flights in (["a"], ["a", "b"], []):
+        note_taken_back(source.root, flights)
+        assert json.loads((source.root / TAKEN_BACK_LIST).read_text()) == {"flight_ids": flights}
+
+
+def test_what_a_crash_left_of_such_a_note_is_cleared_away(source):
+    left = source.root / ".journal" / ".taken_back.json.1.tmp"
+    left.parent.mkdir(exist_ok=True)
+    left.write_text("{")
+    DatasetWriter.open(source.root, fps=source.fps, features=source.features).close()
+    assert not left.exists()

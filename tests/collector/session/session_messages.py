@@ -70,6 +70,7 @@ SESSION = [
     flown(success=True, clipped={"speed": 4, "limit": 2}, asked_again=3),
     {"kind": "sealing", "flights": 2, "pictures": 400, "limit": 8, "told": True},
     {"kind": "verdict", "episode": 10, "mark": "look", "reasons": [{"kind": "leap", "words": "pan leaps"}]},
+    {"kind": "briefing", "words": "next: cube 3 cm to the left"},
     {"kind": "reset", "seconds": 10.0},
     saved(10, success=True, missed_ticks=1, camera_faults=1),
     take(2, 11),

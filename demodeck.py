@@ -26,6 +26,7 @@ VERBS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "curate": {
         "label": ("curation.cli", "say what is thought of episodes: verdict, rating, tags, ...; merge, undo"),
+        "agreement": ("curation.cli", "say how far the people who labelled agree, and where they do not"),
         "score": ("curation.cli", "run the checks over every episode and store what they found"),
         "query": ("curation.cli", "answer SQL over episodes, frames, labels, findings and scores"),
         "edit": ("curation.cli", "make a new dataset: drop, trim, split, merge, apply labels, rename, fps"),
@@ -48,7 +49,7 @@ def usage() -> str:
     lines = ["usage: demodeck VERB [flags]        (demodeck VERB --help for the flags of one verb)", ""]
     for room, verbs in VERBS.items():
         lines.append(f"{room}:")
-        lines += [f"  {verb:<9} {help_line}" for verb, (_, help_line) in verbs.items()]
+        lines += [f"  {verb:<10} {help_line}" for verb, (_, help_line) in verbs.items()]
         lines.append("")
     lines.append("  --version  print the version")
     return "\n".join(lines)

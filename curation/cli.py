@@ -16,6 +16,13 @@ def main_label(args: list[str]) -> int:
     return run(args)
 
 
+def main_agreement(args: list[str]) -> int:
+    """`demodeck agreement`: say how far people agree; see `curation.agreement_cli`."""
+    from curation.agreement_cli import run
+
+    return run(args)
+
+
 def main_score(args: list[str]) -> int:
     """`demodeck score`: run the checks, store scores and findings, print what was found."""
     from curation.engines import ENGINES, Engine

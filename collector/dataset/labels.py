@@ -174,6 +174,24 @@ class Labels:
             of.setdefault(str(entry.get("author", "")), {}).update(dict.fromkeys(episodes_of(entry)))
         return {author: len(episodes) for author, episodes in sorted(of.items())}
 
+    def opinions(self, field: str) -> dict[int, dict[str, Any]]:
+        """Return each person's last own word on a field without elements: episode -> author -> value.
+
+        Left out are checks, words that settled a dispute, and people who took theirs back.
+
+        Raises:
+            DataError: If the labels are damaged.
+        """
+        found: dict[int, dict[str, Any]] = {}
+        for entry in self._valid():
+            author = str(entry.get("author", ""))
+            if entry["field"] != field or author.startswith(AUTOMATIC) or entry.get("settles") is True:
+                continue
+            for episode in episodes_of(entry):
+                found.setdefault(episode, {})[author] = entry["value"]
+        said = {e: {a: v for a, v in words.items() if v is not None} for e, words in sorted(found.items())}
+        return {episode: words for episode, words in said.items() if words}
+
     def conflicts(self) -> list[Conflict]:
         """Return where the last words of two people differ, by episode; checks are nobody.
 

@@ -9,7 +9,7 @@ from collector.dataset.reader import Dataset
 from curation.card import DEFAULT_LICENSE, dataset_card
 
 if TYPE_CHECKING:
-    from collector.hub.client import PushResult
+    from collector.hub.mirror import PushResult
 
 FORMAT_TAG = "v3.0"
 """lerobot opens a dataset by name only where this tag is."""
@@ -40,7 +40,7 @@ def publish(
         DataError: If the dataset cannot be read.
         HubError: If the Hub refuses or cannot be reached.
     """
-    from collector.hub.client import push_mirror
+    from collector.hub.mirror import push_mirror
 
     result = push_mirror(
         dataset.root,

@@ -196,7 +196,7 @@ def _publish(config: TrainConfig, checkpoint: Path) -> str | None:
     assert policy is not None
     if not policy.push_to_hub or not policy.repo_id:
         return None
-    from collector.hub.client import push_mirror
+    from collector.hub.mirror import push_mirror
 
     message = f"{policy.type}: step {config.steps}, seed {config.seed}"
     try:

@@ -72,7 +72,7 @@ def _successful(account: Account) -> int:
 def _push(account: Account, say: Callable[[str], None]) -> None:
     import huggingface_hub
 
-    from collector.hub.client import push_mirror
+    from collector.hub.mirror import push_mirror
 
     if not huggingface_hub.get_token() and "HF_ENDPOINT" not in os.environ:
         say("not pushed: no Hub account is set up (HF_TOKEN); 'demodeck publish' pushes it later")

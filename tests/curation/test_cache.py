@@ -196,7 +196,7 @@ def test_the_memory_is_neither_published_nor_carried_into_an_edit(arm, curate):
     curate("score", "arm")
     assert list((arm / FOLDER).rglob("*.npz"))
     from collector.dataset.carry import _sidecars
-    from collector.hub.client import _publishable
+    from collector.hub.mirror import _publishable
 
     for found in (_sidecars(arm), list(_publishable(arm, []))):
         names = [path.relative_to(arm).as_posix() for path in found]

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 import demodeck
-from collector.hub.client import pull, push_mirror, resolve_revision
+from collector.hub.client import pull, resolve_revision
+from collector.hub.mirror import push_mirror
 from training.config import load_record
 
 TINY = ["--policy.hidden_dim=16", "--policy.device=cpu", "--batch_size=8", "--num_threads=1", "--steps=4"]

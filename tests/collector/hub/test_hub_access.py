@@ -11,7 +11,8 @@ from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
 
 from collector.errors import HubError, UsageError
 from collector.hub.access import Gate, User, is_loopback, parse_token
-from collector.hub.client import pull, push_mirror
+from collector.hub.client import pull
+from collector.hub.mirror import push_mirror
 from collector.hub.names import Refusal
 
 

@@ -10,7 +10,8 @@ import pytest
 from huggingface_hub import HfApi
 
 from collector.errors import DataError, HubError
-from collector.hub.client import pull, push_mirror, resolve_revision
+from collector.hub.client import pull, resolve_revision
+from collector.hub.mirror import push_mirror
 
 Make = Callable[[str, dict[str, bytes]], Path]
 

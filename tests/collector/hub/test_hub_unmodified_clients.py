@@ -52,7 +52,7 @@ import json, sys
 from pathlib import Path
 import numpy as np
 from lerobot.datasets.lerobot_dataset import LeRobotDataset
-from collector.hub.client import push_mirror
+from collector.hub.mirror import push_mirror
 
 names = ["a", "b"]
 features = {key: {"dtype": "float32", "shape": (2,), "names": names} for key in ("observation.state", "action")}

@@ -30,6 +30,8 @@ VERBS: dict[str, dict[str, tuple[str, str]]] = {
         "score": ("curation.cli", "run the checks over every episode and store what they found"),
         "query": ("curation.cli", "answer SQL over episodes, frames, labels, findings and scores"),
         "edit": ("curation.cli", "make a new dataset: drop, trim, split, merge, apply labels, rename, fps"),
+        "log": ("curation.cli", "list the versions of a dataset on the Hub"),
+        "diff": ("curation.cli", "say what two datasets or versions have in common, and what not"),
         "publish": ("curation.cli", "push an exact mirror to the Hub, with its card and the tag v3.0"),
     },
     "train and measure": {

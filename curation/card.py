@@ -8,17 +8,36 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from collector.dataset.labels import Labels
 from collector.dataset.reader import Dataset
 from collector.dataset.select import episode_view
+from collector.errors import UsageError
 
 DEFAULT_LICENSE = "apache-2.0"
 """What lerobot's own cards say where nobody chose."""
+
+CARD_MARK = "<!-- Made by demodeck; take this line away to keep the card as it is. -->"
+"""A README.md with this line is made anew at each push."""
+
+PICTURES = "card"
+"""Where the card's pictures lie in the repository."""
+_CAPTIONS = {
+    "episodes.jpg": "Some episodes, each from its start to its end",
+    "lengths.png": "Lengths of the episodes",
+    "states.png": "Where the robot was: each entry of `observation.state`",
+    "actions.png": "What was asked of it: each entry of `action`",
+}
 
 _YAML_WORDS = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
 
 
 def dataset_card(
-    dataset: Dataset, repo_id: str, license_id: str = DEFAULT_LICENSE, tags: Sequence[str] = ()
+    dataset: Dataset,
+    repo_id: str,
+    license_id: str = DEFAULT_LICENSE,
+    tags: Sequence[str] = (),
+    pictures: Sequence[str] = (),
+    versions: Sequence[str] = (),
 ) -> str:
     """Return the card as Markdown with YAML front matter.
 
@@ -27,12 +46,15 @@ def dataset_card(
         repo_id: Where it will lie.
         license_id: An identifier that the Hub knows, such as `apache-2.0` or `cc-by-4.0`.
         tags: Tags beside `LeRobot`, `robotics` and the robot's name.
+        pictures: Paths of pictures in the repository.
+        versions: Names of this version.
 
     Raises:
         DataError: If the dataset cannot be read.
     """
     robot = dataset.info.get("robot_type")
     all_tags = list(dict.fromkeys(["LeRobot", "robotics", *([str(robot)] if robot else []), *tags]))
+    revision = f"--dataset.revision={versions[0]} " if versions else ""
     front = [
         "---",
         f"license: {_yaml(license_id)}",
@@ -49,12 +71,15 @@ def dataset_card(
         [
             *front,
             "",
+            CARD_MARK,
+            "",
             f"# {repo_id.rpartition('/')[2]}",
             "",
             "A LeRobot v3.0 dataset, recorded and curated with demodeck.",
             "",
             *_facts(dataset, robot),
             "",
+            *_shown(pictures),
             "## Tasks",
             "",
             *[f"- {_inline(task)}" for task in dataset.tasks],
@@ -67,13 +92,29 @@ def dataset_card(
             "",
             *_curation(dataset),
             "",
+            *_agreement(dataset),
             "## Use",
+            "",
+            "Train a policy on exactly these episodes:",
+            "",
+            "```sh",
+            f"demodeck train --policy.type=action_diffusion --dataset.repo_id={repo_id} "
+            f"{revision}--output_dir=policies/{_slug(repo_id)}",
+            "```",
+            "",
+            "or open it in Python:",
             "",
             "```python",
             "from lerobot.datasets.lerobot_dataset import LeRobotDataset",
             "",
             f"dataset = LeRobotDataset({json.dumps(repo_id)})",
             "```",
+            "",
+            "## Licence and citation",
+            "",
+            f"{_inline(license_id)}.",
+            "",
+            *_citation(dataset, repo_id),
             "",
         ]
     )
@@ -83,6 +124,59 @@ def _yaml(text: str) -> str:
     # A JSON string is a YAML string; what can only be read as a word stays plain.
     plain = re.fullmatch(r"[A-Za-z][\w.-]*", text) and text.lower() not in _YAML_WORDS
     return text if plain else json.dumps(text)
+
+
+def _slug(repo_id: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_.-]", "-", repo_id.rpartition("/")[2])
+
+
+def _shown(pictures: Sequence[str]) -> list[str]:
+    lines = []
+    for path in pictures:
+        caption = _CAPTIONS.get(path.rpartition("/")[2], "")
+        lines += [f"![{caption}]({path})", "", f"*{caption}.*", ""]
+    return lines
+
+
+def _agreement(dataset: Dataset) -> list[str]:
+    """Return how far the curators agree; nothing where no two judged the same episode."""
+    from curation.agreement import FIELDS, agreement
+
+    labels, rows = Labels(dataset.root), []
+    for name in FIELDS:
+        try:
+            found = agreement(labels, name)
+        except UsageError:
+            continue
+        for kappa in [found.all] if found.all else found.pairs:
+            value = "undefined" if kappa.kappa is None else f"{kappa.kappa:.2f}"
+            rows.append(
+                (
+                    name,
+                    len(kappa.authors),
+                    kappa.episodes,
+                    f"{100 * kappa.agreed:.0f} %",
+                    f"{value} ({kappa.low:.2f} to {kappa.high:.2f})",
+                    len(found.disputed),
+                )
+            )
+    if not rows:
+        return []
+    head = ("label", "people", "episodes judged twice", "said the same", "kappa (95 %)", "in dispute")
+    return ["Agreement of the curators:", "", *_table(head, rows), ""]
+
+
+def _citation(dataset: Dataset, repo_id: str) -> list[str]:
+    began = [str(v) for v in _episodes(dataset).get("started_at", []) if v]
+    owner, _, name = repo_id.rpartition("/")
+    lines = [
+        "```bibtex",
+        f"@misc{{{_slug(repo_id)},",
+        f"  title = {{{name}: a LeRobot dataset of {dataset.num_episodes} episodes}},",
+        f"  author = {{{owner or name}}},",
+    ]
+    lines += [f"  year = {{{max(began)[:4]}}},"] if began else []
+    return [*lines, f"  howpublished = {{Hugging Face Hub, {repo_id}}},", "}", "```"]
 
 
 def _inline(text: object) -> str:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from argparse import BooleanOptionalAction
-
 from collector.errors import UsageError
-from curation.arguments import DATASET, REMOTE, open_dataset, print_json, verb_parser
+from curation.arguments import REMOTE, print_json, verb_parser
 from curation.show import ProgressLine, counted, episode_list
 
 
@@ -127,47 +125,22 @@ def main_edit(args: list[str]) -> int:
     return run(args)
 
 
+def main_log(args: list[str]) -> int:
+    """`demodeck log`: list the versions of a published dataset; see `curation.versions_cli`."""
+    from curation.versions_cli import run_log
+
+    return run_log(args)
+
+
+def main_diff(args: list[str]) -> int:
+    """`demodeck diff`: compare two datasets or versions; see `curation.versions_cli`."""
+    from curation.versions_cli import run_diff
+
+    return run_diff(args)
+
+
 def main_publish(args: list[str]) -> int:
-    """`demodeck publish`: push an exact mirror with its card and the tag v3.0."""
-    from curation.card import DEFAULT_LICENSE
+    """`demodeck publish`: push an exact mirror with its card and tags; see `curation.publish_cli`."""
+    from curation.publish_cli import run
 
-    parser = verb_parser(
-        "publish", "Push an exact mirror to the Hub ($HF_ENDPOINT), with its card and the tag v3.0."
-    )
-    parser.add_argument("dataset", metavar="DATASET", help=DATASET)
-    parser.add_argument("--repo-id", metavar="NAMESPACE/NAME", required=True)
-    parser.add_argument(
-        "--private",
-        action=BooleanOptionalAction,
-        help="hide or show it (default: as it is; a new one is shown)",
-    )
-    parser.add_argument(
-        "--license", default=DEFAULT_LICENSE, metavar="ID", help=f"for the card ({DEFAULT_LICENSE})"
-    )
-    parser.add_argument("--tag", action="append", default=[], metavar="NAME", help="a further git tag")
-    parser.add_argument("--message", metavar="TEXT", help="first line of the commit message")
-    parser.add_argument("--json", action="store_true")
-    flags = parser.parse_args(args)
-    dataset = open_dataset(flags.dataset)
-    from curation.publish import FORMAT_TAG, publish
-
-    tags = [tag for tag in flags.tag if tag != FORMAT_TAG]
-    done = publish(dataset, flags.repo_id, flags.private, flags.license, tags, flags.message)
-    result = {
-        "repo_id": flags.repo_id,
-        "url": done.url,
-        "commit": done.commit,
-        "tags": [FORMAT_TAG, *tags],
-        "added": done.n_added,
-        "deleted": done.n_deleted,
-        "unchanged": done.n_unchanged,
-    }
-    if flags.json:
-        print_json(result)
-    else:
-        print(f"{done.url}")
-        print(
-            f"commit {done.commit[:12]}, tags {', '.join(result['tags'])}: {done.n_added} files added or changed, "
-            f"{done.n_deleted} deleted, {done.n_unchanged} unchanged"
-        )
-    return 0
+    return run(args)

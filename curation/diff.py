@@ -10,9 +10,15 @@ from typing import Any
 import numpy as np
 
 from collector.dataset import schema
+from collector.dataset.label_fields import VALUES
+from collector.dataset.labels import Labels
 from collector.dataset.reader import Dataset
 from collector.dataset.spans import differences
+from collector.dataset.views import episodes
 from collector.errors import UsageError
+
+_OF_FRAMES = ("trim", "segments")
+"""Labels that name frames of their episode."""
 
 
 @dataclass
@@ -27,6 +33,8 @@ class Difference:
         only_a, only_b: Episodes without a counterpart.
         features: Differences of frame rate and features, in words.
         tasks_only_a, tasks_only_b: Tasks that one lacks.
+        labels: Labels of matched episodes that differ: `{"a", "b", "field", "from", "to"}`, the values being those of
+            A and of B, None where there is none.
     """
 
     same: list[tuple[int, int]] = field(default_factory=list)
@@ -37,6 +45,7 @@ class Difference:
     features: list[str] = field(default_factory=list)
     tasks_only_a: list[str] = field(default_factory=list)
     tasks_only_b: list[str] = field(default_factory=list)
+    labels: list[dict[str, Any]] = field(default_factory=list)
 
 
 def compare(a: Dataset, b: Dataset) -> Difference:
@@ -84,7 +93,32 @@ def compare(a: Dataset, b: Dataset) -> Difference:
     result.changed = [(flights[flight], n) for n in left_b if (flight := _flight(b, n)) in flights]
     result.only_a = [n for n in left_a if n not in {pair[0] for pair in result.changed}]
     result.only_b = [n for n in left_b if n not in {pair[1] for pair in result.changed}]
+    cut: list[Any] = [(row["a"], row["b"]) for row in result.cut]
+    matched = sorted([*result.same, *cut, *result.changed], key=lambda pair: pair[1])
+    result.labels = _label_differences(a, b, matched)
     return result
+
+
+def _label_differences(a: Dataset, b: Dataset, matched: list[tuple[int, int]]) -> list[dict[str, Any]]:
+    said_a, said_b = _labels(a), _labels(b)
+    length_a, length_b = a.lengths(), b.lengths()
+    return [
+        {"a": one, "b": other, "field": field, "from": before, "to": after}
+        for one, other in matched
+        for field in VALUES
+        if (before := said_a[field][one]) != (after := said_b[field][other])
+        if field not in _OF_FRAMES or length_a[one] == length_b[other]  # else it moved with what was cut away
+    ]
+
+
+def _labels(dataset: Dataset) -> dict[str, list[Any]]:
+    """Return of each label its values, one an episode: what was said, else what the episode table holds."""
+    view = episodes(dataset, set(VALUES))
+    said = Labels(dataset.root).columns(dataset.num_episodes)
+    shown = {name: view[name].to_pylist() if name in view.column_names else said[name] for name in VALUES}
+    # An empty list says as much as none; tags have no order.
+    shown["tags"] = [sorted(tags) if tags else None for tags in shown["tags"]]
+    return shown
 
 
 def _rows(dataset: Dataset, column: str) -> list[np.ndarray]:

@@ -22,7 +22,9 @@ def run(args: list[str]) -> int:
     """Do what `demodeck edit ARGS` says; return the exit code."""
     flags = verbs().parse_args(args)
     if flags.verb == "diff":
-        return _show_difference(flags)
+        from curation.versions_cli import run_diff
+
+        return run_diff([flags.a, flags.b, *(["--json"] if flags.json else [])])
     output = Path(flags.output)
     if flags.verb == "merge":
         datasets = [open_dataset(name) for name in flags.datasets]
@@ -200,32 +202,3 @@ def _say(flags: Namespace, edit: Edit, datasets: Sequence[Dataset], notes: list[
         parts += [f"{gone} frames gone"] if gone else []
         text = f"{edit.verb}: {counted(len(spans))} {would}written" + "".join(f", {part}" for part in parts)
     print("\n".join([f"{text}: {edit.output}", *notes]))
-
-
-def _show_difference(flags: Namespace) -> int:
-    from dataclasses import asdict
-
-    from curation.diff import compare
-
-    a, b = open_dataset(flags.a), open_dataset(flags.b)
-    found = compare(a, b)
-    if flags.json:
-        print_json({"a": str(a.root), "b": str(b.root), **asdict(found)})
-        return 0
-    lines = [
-        f"A {a.root}: {counted(a.num_episodes)}; B {b.root}: {counted(b.num_episodes)}; the same: {len(found.same)}"
-    ]
-    for name, numbers in (("A", found.only_a), ("B", found.only_b)):
-        lines += [f"only in {name}: {episode_list(numbers)}"] if numbers else []
-    for row in found.cut:
-        short, whole = ("B", "A") if row["of"] == "a" else ("A", "B")
-        frames = f"{row['from_frame']}:{row['to_frame']}"
-        lines.append(f"{short} {row[short.lower()]} is {frames} of {whole} {row[row['of']]}")
-    lines += [
-        f"A {first} and B {second} are one flight with other actions" for first, second in found.changed
-    ]
-    lines += [f"feature: {text}" for text in found.features]
-    lines += [f"task only in A: {task}" for task in found.tasks_only_a]
-    lines += [f"task only in B: {task}" for task in found.tasks_only_b]
-    print("\n".join(lines))
-    return 0

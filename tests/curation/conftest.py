@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 
 import pytest
 from arm_dataset import FAULTY, N_EPISODES, record
@@ -55,3 +56,20 @@ def refuses(curate):
         return err
 
     return run
+
+
+@pytest.fixture
+def hub(start_demodeck, command_env, arm, tmp_path, monkeypatch):
+    """A running Hub, and its client."""
+    address = tmp_path / "address"
+    process = start_demodeck(
+        "hub", "serve", "--root", tmp_path / "hub", "--port", 0, "--address-file", address
+    )
+    while not address.exists():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)
+    monkeypatch.setenv("HF_ENDPOINT", address.read_text().strip())
+    command_env["HF_ENDPOINT"] = address.read_text().strip()
+    from huggingface_hub import HfApi
+
+    return HfApi(endpoint=address.read_text().strip())

@@ -5,31 +5,11 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 
-import pytest
 import yaml
 from arm_dataset import CAMERA, N_EPISODES
 
 from collector.dataset.reader import Dataset
-
-
-@pytest.fixture
-def hub(start_demodeck, command_env, arm, tmp_path, monkeypatch):
-    """A running Hub, and its client."""
-    address = tmp_path / "address"
-    process = start_demodeck(
-        "hub", "serve", "--root", tmp_path / "hub", "--port", 0, "--address-file", address
-    )
-    while not address.exists():
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.02)
-    monkeypatch.setenv("HF_ENDPOINT", address.read_text().strip())
-    command_env["HF_ENDPOINT"] = address.read_text().strip()
-    from huggingface_hub import HfApi
-
-    return HfApi(endpoint=address.read_text().strip())
-
 
 LEROBOT = """
 import json, sys
@@ -74,7 +54,17 @@ def test_publish_edit_and_publish_again(arm, hub, curate, demodeck, tmp_path):
     assert code == 0 and first["deleted"] == 0 and first["unchanged"] == 0
     got = remote(hub, "ann/arm", "v3.0", tmp_path)
     card = got.pop("README.md").decode()
+    pictures = {path: got.pop(path) for path in sorted(got) if path.startswith("card/")}
     assert got == published(arm)
+    assert list(pictures) == [
+        f"card/{n}" for n in ("actions.png", "episodes.jpg", "lengths.png", "states.png")
+    ]
+    assert all(f"]({path})" in card for path in pictures)
+    assert first["verified"]["files"] == len(got) + 5 and first["verified"]["pulled"] == 5
+    assert (
+        "demodeck train --policy.type=action_diffusion --dataset.repo_id=ann/arm --dataset.revision=first"
+        in card
+    )
     assert "curation/scores.parquet" in got and "curation/labels.jsonl" in got
     tags = {t.name: t.target_commit for t in hub.list_repo_refs("ann/arm", repo_type="dataset").tags}
     assert tags == {"v3.0": first["commit"], "first": first["commit"]}
@@ -87,7 +77,7 @@ def test_publish_edit_and_publish_again(arm, hub, curate, demodeck, tmp_path):
     assert code == 0 and second["commit"] != first["commit"]
     got = remote(hub, "ann/arm", second["commit"], tmp_path)
     assert f"| episodes | {N_EPISODES - 3} |" in got.pop("README.md").decode()
-    assert got == published(tmp_path / "good")
+    assert {path: got[path] for path in got if not path.startswith("card/")} == published(tmp_path / "good")
     tags = {t.name: t.target_commit for t in hub.list_repo_refs("ann/arm", repo_type="dataset").tags}
     assert tags == {"v3.0": second["commit"], "first": first["commit"]}
 

@@ -18,6 +18,19 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("no clock")
 
 
+LONG = ("test_cockpit_tmux", "test_demo.py", "test_record", "test_pad_record", "test_train_parallel", "_faults")
+"""Files that take minutes begin first: a worker that came to one last would keep the other waiting."""
+
+
+def pytest_collection_modifyitems(items):
+    """Put the long files first, in the order above; within a file, and among the others, nothing moves."""
+
+    def rank(item):
+        return next((n for n, part in enumerate(LONG) if part in item.path.name), len(LONG))
+
+    items.sort(key=rank)
+
+
 @pytest.fixture(autouse=True)
 def ordinary_scheduling():
     """Lerobot's own encoder (SVT-AV1) leaves a process of root's in real time, and all that is started from it."""

@@ -127,6 +127,8 @@ def inflict(
         take.flags |= dict.fromkeys(("robot.fault_on", "teleop.fault_on"), folder / "now")
     env = environment(folder.parent / "home")  # shared: a recorder may keep what it measured of the machine
     struck_s = None
+    if fault.disk_full:
+        env["PYTHONDONTWRITEBYTECODE"] = "1"  # Python 3.12.1 would leave modules half-written
     with running(take.command(), folder, env) as process, Witness(folder / "witness") as witness:
         moment = _Moment(fault.stage, take)
         wait_until(lambda: process.poll() is not None or moment.has_come(), "the moment of the fault")

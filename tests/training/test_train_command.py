@@ -6,6 +6,7 @@ import json
 import resource
 import shutil
 import signal
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -165,13 +166,14 @@ def test_several_tasks_are_told_to_the_policy(write_dataset, tmp_path):
     assert weights(tmp_path / "run", 5)["raw"]["net.0.weight"].shape == (16, 3 + 2 + 2)
 
 
-def test_a_full_disk_leaves_the_last_checkpoint(small_dataset, tmp_path, capsys, signalled):
+def test_a_full_disk_leaves_the_last_checkpoint(small_dataset, tmp_path, capsys, signalled, monkeypatch):
     out = tmp_path / "run"
     wide = ["--policy.hidden_dim=128", "--steps=100000", "--save_freq=20"]
     signalled(out / "checkpoints" / "000020", signal.SIGINT)
     assert train(small_dataset, out, *wide) == 130
     before = (out / "checkpoints" / "last").readlink()
     capsys.readouterr()
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # Python 3.12.1 would leave modules half-written
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(
         resource.RLIMIT_FSIZE, (40_000, limits[1])

@@ -239,6 +239,7 @@ def test_full_disk_while_flying(tmp_path, monkeypatch):
     from collector.errors import StorageError
 
     flight = fly(3, 200, FEATURES)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # Python 3.12.1 would leave modules half-written
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     old = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     journal = JournalWriter(tmp_path / "flight", flight.header, FEATURES, FPS, H264)

@@ -32,6 +32,7 @@ VERBS: dict[str, dict[str, tuple[str, str]]] = {
         "edit": ("curation.cli", "make a new dataset: drop, trim, split, merge, apply labels, rename, fps"),
         "log": ("curation.cli", "list the versions of a dataset on the Hub"),
         "diff": ("curation.cli", "say what two datasets or versions have in common, and what not"),
+        "report": ("curation.cli", "write a dataset as one page of HTML, with clips of what needs a look"),
         "publish": ("curation.cli", "push an exact mirror to the Hub, with its card and the tag v3.0"),
     },
     "train and measure": {

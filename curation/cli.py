@@ -125,6 +125,13 @@ def main_edit(args: list[str]) -> int:
     return run(args)
 
 
+def main_report(args: list[str]) -> int:
+    """`demodeck report`: write a dataset as one page of HTML; see `curation.page_cli`."""
+    from curation.page_cli import run
+
+    return run(args)
+
+
 def main_log(args: list[str]) -> int:
     """`demodeck log`: list the versions of a published dataset; see `curation.versions_cli`."""
     from curation.versions_cli import run_log

@@ -13,7 +13,6 @@ import numpy as np
 
 from collector.dataset import schema
 from collector.dataset.reader import Dataset
-from collector.dataset.schema import video_keys
 from collector.errors import DataError
 
 if TYPE_CHECKING:
@@ -84,14 +83,11 @@ def filmstrip(dataset: Dataset, episode: int, camera: str, n_frames: int) -> Ima
     """
     from PIL import Image
 
-    length = int(dataset.lengths([episode])[0])
-    at = np.linspace(0, length - 1, n_frames).astype(int).tolist()
-    frames = [Image.fromarray(picture) for picture in _pictures(dataset, episode, camera, at)]
-    small = [f.resize((THUMBNAIL_WIDTH, max(1, f.height * THUMBNAIL_WIDTH // f.width))) for f in frames]
-    strip = Image.new("RGB", (THUMBNAIL_WIDTH * len(small), small[0].height))
-    for i, frame in enumerate(small):
-        strip.paste(frame, (i * THUMBNAIL_WIDTH, 0))
-    return strip
+    height, width = schema.picture_size(dataset.features[camera])
+    size = max(1, height * THUMBNAIL_WIDTH // width), THUMBNAIL_WIDTH
+    at = np.linspace(0, int(dataset.lengths([episode])[0]) - 1, n_frames).astype(int).tolist()
+    frames = [next(iter(dataset.frames(episode, camera, first, size))) for first in at]
+    return Image.fromarray(np.concatenate(frames, axis=1))
 
 
 def as_jpeg(picture: Image, quality: int = 80) -> bytes:
@@ -99,19 +95,6 @@ def as_jpeg(picture: Image, quality: int = 80) -> bytes:
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=quality)
     return buffer.getvalue()
-
-
-def _pictures(dataset: Dataset, episode: int, camera: str, at: Sequence[int]) -> list[np.ndarray]:
-    """Return the frames `at`, in ascending order, each (height, width, 3) uint8."""
-    if camera in video_keys(dataset.features):
-        from collector.dataset.video import VideoReader
-
-        path, from_s = dataset.video_place(episode, camera)
-        with VideoReader(path, dataset.fps) as reader:
-            return [next(iter(reader.frames(from_s + frame / dataset.fps, 1))) for frame in at]
-    wanted = set(at)
-    found = {i: picture for i, picture in enumerate(dataset.frames(episode, camera)) if i in wanted}
-    return [found[frame] for frame in at]
 
 
 def _names(spec: dict[str, Any], n: int) -> list[str]:

@@ -18,7 +18,14 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("no clock")
 
 
-LONG = ("test_cockpit_tmux", "test_demo.py", "test_record", "test_pad_record", "test_train_parallel", "_faults")
+LONG = (
+    "test_cockpit_tmux",
+    "test_demo.py",
+    "test_record",
+    "test_pad_record",
+    "test_train_parallel",
+    "_faults",
+)
 """Files that take minutes begin first: a worker that came to one last would keep the other waiting."""
 
 

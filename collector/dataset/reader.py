@@ -201,8 +201,14 @@ class Dataset:
         known = [name for name in self.features if name not in self.camera_keys]
         return self.columns(known if names is None else names, [index])
 
-    def frames(self, episode: int, camera: str) -> Iterator[np.ndarray]:
+    def frames(
+        self, episode: int, camera: str, first: int = 0, size: tuple[int, int] | None = None
+    ) -> Iterator[np.ndarray]:
         """Decode the pictures of one episode, in order.
+
+        Args:
+            first: The frame to begin with.
+            size: Height and width to shrink each picture to [px]; None leaves it as it is.
 
         Yields:
             RGB, uint8, (height, width, 3).
@@ -217,23 +223,27 @@ class Dataset:
             )
         length = int(self.lengths([episode])[0])
         if self.features[camera]["dtype"] == "image":
-            yield from self._single_images(episode, camera)
+            yield from self._single_images(episode, camera, first, size)
             return
         from collector.dataset.video import VideoReader  # FFmpeg: only who looks at pictures pays for it
 
         path, from_s = self.video_place(episode, camera)
         with VideoReader(path, self.fps) as reader:
-            yield from reader.frames(from_s, length)
+            yield from reader.frames(from_s + first / self.fps, length - first, size)
 
-    def _single_images(self, episode: int, camera: str) -> Iterator[np.ndarray]:
+    def _single_images(
+        self, episode: int, camera: str, first: int, size: tuple[int, int] | None
+    ) -> Iterator[np.ndarray]:
         import av
+
+        from collector.dataset.video import picture_of
 
         table = tables.read_parquet(self.data_files[episode], [camera, "episode_index"])
         rows = np.flatnonzero(table["episode_index"].to_numpy() == episode)
-        for row in rows:
+        for row in rows[first:]:
             image = table[camera][int(row)].as_py()
             with av.open(io.BytesIO(image["bytes"])) as container:
-                yield next(container.decode(video=0)).to_ndarray(format="rgb24")
+                yield picture_of(next(container.decode(video=0)), size)
 
     def check_files(self) -> None:
         """Check that every data and video file is there and whole; reads footers and indexes only.

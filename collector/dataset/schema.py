@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from collector.errors import UsageError
+from collector.errors import DataError, UsageError
 
 CODEBASE_VERSION = "v3.0"
 CHUNK_SIZE = 1000
@@ -63,6 +63,22 @@ EPISODE_COLUMNS: dict[str, pa.DataType] = {
     "pilot": pa.string(),
     "flight_id": pa.string(),
 }
+
+
+def picture_size(feature: dict[str, Any]) -> tuple[int, int]:
+    """Return height and width [px] of a camera's pictures, by the names of the feature's shape where it has any.
+
+    Raises:
+        DataError: If the shape is none of a picture.
+    """
+    shape, names = tuple(feature.get("shape") or ()), feature.get("names")
+    if isinstance(names, list) and {"height", "width"} <= set(map(str, names)) and len(names) == len(shape):
+        height, width = (shape[names.index(side)] for side in ("height", "width"))
+    elif len(shape) == 3:
+        height, width = shape[1:] if shape[0] in (1, 3) and shape[2] not in (1, 3) else shape[:2]
+    else:
+        raise DataError(f"a camera has pictures of shape {shape}: give height, width and channels")
+    return int(height), int(width)
 
 
 def features_for(

@@ -149,12 +149,15 @@ class VideoReader:
                 return
         raise DataError(f"{self.path} has no keyframe at or before {float(start):g} s: restore the file")
 
-    def frames(self, from_s: float = 0.0, n_frames: int | None = None) -> Iterator[np.ndarray]:
+    def frames(
+        self, from_s: float = 0.0, n_frames: int | None = None, size: tuple[int, int] | None = None
+    ) -> Iterator[np.ndarray]:
         """Decode an episode's pictures, in order.
 
         Args:
             from_s: Where the episode begins in the file [s].
             n_frames: Its frames; None for all.
+            size: Height and width to shrink each to [px], by areas; None leaves them as they are.
 
         Yields:
             RGB, uint8, (height, width, 3).
@@ -172,7 +175,7 @@ class VideoReader:
             if index != found or index == n_frames:
                 break
             found += 1
-            yield frame.to_ndarray(format="rgb24")
+            yield picture_of(frame, size)
         if n_frames is not None and found != n_frames:
             raise DataError(self._too_few(found, n_frames, from_s))
 
@@ -196,6 +199,14 @@ class VideoReader:
 
     def _too_few(self, found: int, n_frames: int, from_s: float) -> str:
         return f"{self.path} holds {found} of the episode's {n_frames} frames from {from_s:g} s on: restore the file"
+
+
+def picture_of(frame: Any, size: tuple[int, int] | None = None) -> np.ndarray:
+    """Return a decoded frame as RGB, uint8, (height, width, 3); shrunk by areas to a size (height, width) [px]."""
+    if size is not None:
+        # Shrunk before it is turned into RGB, which is most of the work.
+        frame = frame.reformat(width=size[1], height=size[0], format="rgb24", interpolation="AREA")
+    return frame.to_ndarray(format="rgb24")
 
 
 def whole_fragments(path: Path) -> tuple[int, int]:

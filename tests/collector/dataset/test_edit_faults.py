@@ -98,7 +98,9 @@ def test_no_file_may_grow(base, tmp_path, verb):
         "import demodeck; sys.exit(demodeck.main(sys.argv[2:]))"
     )
     env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3]), "DEMODECK_AUTHOR": "ana"}
-    env["PYTHONDONTWRITEBYTECODE"] = "1"  # Python 3.12.1 leaves modules half-written, for whoever imports them next
+    env["PYTHONDONTWRITEBYTECODE"] = (
+        "1"  # Python 3.12.1 leaves modules half-written, for whoever imports them next
+    )
     refused = 0
     largest = max(len(content) for content in before.values())
     for most in (0, 100, *np.linspace(largest // 3, largest * 2, 3).astype(int)):

@@ -202,9 +202,9 @@ def _set_up(folder: Path, given: dict[str, str]) -> Trial:
         raise UsageError("--names: they become files, so none may hold '/', begin with '.', or be 'blind'")
     pilot = Blind(BlindConfig(paths=asked))
     trial = Trial(
-        paths=[str(policy.folder) for policy in pilot.policies],
+        paths=[str(policy.checkpoint.folder) for policy in pilot.policies],
         names=names,
-        commits=[policy.commit for policy in pilot.policies],
+        commits=[policy.checkpoint.commit for policy in pilot.policies],
         secret=secrets.token_hex(8),
     )
     make_folder(folder)

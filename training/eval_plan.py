@@ -144,7 +144,7 @@ def make_plan(config: EvalConfig) -> EvalPlan:
     policy = _policy_of(pilot_config, pilot)
     if policy is not None:
         # The workers load what was checked here, and ask no network.
-        pilot_config = dataclasses.replace(pilot_config, path=str(pilot.folder), revision=None)
+        pilot_config = dataclasses.replace(pilot_config, path=str(pilot.checkpoint.folder), revision=None)
     flown = Flown(robot_config, pilot_config, fps, time_limit_s)
     filmed = None
     if config.videos is not None:
@@ -202,7 +202,11 @@ def _seeds(config: EvalConfig, rival: Rival | None) -> list[int]:
 def _policy_of(pilot_config: Any, pilot: Any) -> dict[str, Any] | None:
     if pilot_config.type != "policy":
         return None
-    described = {"path": pilot_config.path, "commit": pilot.commit, "type": pilot.settings.get("type")}
+    described = {
+        "path": pilot_config.path,
+        "commit": pilot.checkpoint.commit,
+        "type": pilot.checkpoint.settings.get("type"),
+    }
     if pilot_config.inference != "sync":
         described |= {"inference": pilot_config.inference, "inference_delay": pilot_config.inference_delay}
     return described | ({"settings": pilot_config.settings} if pilot_config.settings else {})

@@ -103,7 +103,7 @@ class Blind(SoftwarePilot):
         return f"scene {scene + 1} again (flight {turn + 1} of {len(self.policies)}): as it was before"
 
     def fit_to(self, robot: Any) -> None:
-        """Take the robot that is to be flown. Raises as `Policy.check_robot`."""
+        """Take the robot that is to be flown. Raises as `Policy.fit_to`."""
         for policy in self.policies:
             policy.fit_to(robot)
 

@@ -7,27 +7,21 @@ further policies are named in the config and loaded by lerobot's own plugin load
 from __future__ import annotations
 
 import contextlib
-import functools
 import inspect
 import json
 import sys
 from dataclasses import dataclass, field, fields
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from lerobot.teleoperators.config import TeleoperatorConfig
 
-from collector.errors import DataError, DeviceError, HubError, MismatchError, UsageError
+from collector.errors import DataError, DeviceError, MismatchError, UsageError
+from collector.teleoperators.checkpoint import Checkpoint
 from collector.teleoperators.chunk_stream import ChunkStream
 from collector.teleoperators.software import SoftwarePilot, shown_nothing
 
-STATE, ENVIRONMENT_STATE, ACTION = "observation.state", "observation.environment_state", "action"
-# lerobot's prefix of camera columns, and the older one of datasets with a single camera (observation.image).
-IMAGE_PREFIXES = ("observation.images.", "observation.")
 INFERENCES = ("sync", "rtc")
-
-
 _USUAL_FPS = 30
 
 
@@ -81,97 +75,34 @@ class Policy(SoftwarePilot):
         """
         super().__init__(config)
         self.config = config
-        self.folder, self.commit = find_policy(config.path, config.revision)
-        self.settings: dict[str, Any] = json.loads((self.folder / "config.json").read_text())
+        self.checkpoint = Checkpoint(config.path, config.revision)
         self._robots_actions: list[str] = []
         self._policy: Any = None
         self._observation: dict[str, Any] = {}
         self._dt_s, self._in_real_time = 1.0 / (self.fps or _USUAL_FPS), True
         self._stream: ChunkStream | None = None
 
-    @functools.cached_property
-    def inputs(self) -> dict[str, int]:
-        """Length of each low-dimensional input by feature name; cameras are not among them."""
-        return {
-            key: int(feature["shape"][0])
-            for key, feature in (self.settings.get("input_features") or {}).items()
-            if feature["type"] != "VISUAL"
-        }
-
-    @functools.cached_property
-    def pictures(self) -> dict[str, str]:
-        """The camera of each picture that the policy sees, by feature name."""
-        features = self.settings.get("input_features") or {}
-        return {key: _camera_of(key) for key, feature in features.items() if feature["type"] == "VISUAL"}
+    @property
+    def fps(self) -> int | None:
+        """Control rate that the policy was trained at [Hz], where its checkpoint says."""
+        return self.checkpoint.fps
 
     @property
     def cameras(self) -> list[str]:
         """Names of the cameras that the policy sees, as robots name them."""
-        return list(self.pictures.values())
-
-    @functools.cached_property
-    def fps(self) -> int | None:
-        """Control rate that the policy was trained at [Hz], where its checkpoint says."""
-        if self.settings.get("fps"):
-            return int(self.settings["fps"])
-        try:
-            record = json.loads((self.folder / "train_config.json").read_text())
-            return int(record["run"]["dataset"]["fps"])
-        except (OSError, ValueError, KeyError, TypeError):
-            return None  # a checkpoint of plain lerobot does not say
+        return self.checkpoint.cameras
 
     @property
     def action_features(self) -> dict[str, type]:
         """Names of the actions, in the policy's order; where the checkpoint does not name them, the robot's."""
-        n = int((self.settings.get("output_features") or {}).get(ACTION, {}).get("shape", [0])[0])
-        names = self.settings.get("action_feature_names") or self.settings.get("state_feature_names")
-        if not names or len(names) != n:
-            names = self._robots_actions or [str(i) for i in range(n)]
-        return dict.fromkeys(names, float)
+        unnamed = self._robots_actions or map(str, range(self.checkpoint.n_actions))
+        return dict.fromkeys(self.checkpoint.action_names or unnamed, float)
 
     def fit_to(self, robot: Any) -> None:
-        """Take the robot that is to be flown. Raises as `check_robot`."""
-        self.check_robot(robot)
+        """Take the robot that is to be flown. Raises as `Checkpoint.check_robot`."""
+        self.checkpoint.check_robot(robot)
         self._robots_actions = list(robot.action_features)
         self._in_real_time = getattr(robot, "realtime", True)
-
-    def check_robot(self, robot: Any) -> None:
-        """Compare what the policy sees and does with what a robot shows and takes.
-
-        Args:
-            robot: A lerobot `Robot`, connected or not; where it has a `task`, that gives the scene's state.
-
-        Raises:
-            MismatchError: If they do not fit, naming every difference.
-        """
-        wrong = []
-        shown = [name for name, kind in robot.observation_features.items() if not isinstance(kind, tuple)]
-        wrong += _differences(
-            "state", self.settings.get("state_feature_names"), shown, self.inputs.get(STATE)
-        )
-        if ENVIRONMENT_STATE in self.inputs:
-            task = getattr(robot, "task", None)
-            known = list(getattr(task, "environment_state_names", None) or [])
-            names = self.settings.get("environment_state_names")
-            differences = _differences("environment_state", names, known, self.inputs[ENVIRONMENT_STATE])
-            if names and not differences and names != known:  # taken as one vector, not by name
-                differences = [f"environment_state: the policy takes it in the order {', '.join(names)}"]
-            wrong += differences
-        taken = list(robot.action_features)
-        names = self.settings.get("action_feature_names")
-        wrong += _differences("action", names, taken, len(self.action_features))
-        pictures = [name for name, kind in robot.observation_features.items() if isinstance(kind, tuple)]
-        missing = [name for name in self.cameras if name not in pictures]
-        if missing:
-            wrong.append(
-                f"cameras: the policy sees {', '.join(missing)}, "
-                f"the robot has {', '.join(pictures) or 'none'}"
-            )
-        if wrong:
-            raise MismatchError(
-                f"policy '{self.config.path}' does not fit the robot '{robot.name}': {'; '.join(wrong)}: "
-                "fly it on the robot it was trained on, or train it anew"
-            )
 
     @property
     def is_connected(self) -> bool:
@@ -195,7 +126,7 @@ class Policy(SoftwarePilot):
                 load_plugin(package)
         except PluginLoadError as error:
             raise UsageError(f"--teleop.packages: {' '.join(str(error).split())}") from error
-        kind = self.settings.get("type")
+        kind = self.checkpoint.settings.get("type")
         if kind not in PreTrainedConfig.get_known_choices():
             raise UsageError(
                 f"'{self.config.path}' is a policy of type '{kind}', which nothing installed provides: "
@@ -217,15 +148,15 @@ class Policy(SoftwarePilot):
             if value is not None
         ]
         try:
-            config = PreTrainedConfig.from_pretrained(self.folder, cli_overrides=overrides)
-            config.pretrained_path = self.folder
+            config = PreTrainedConfig.from_pretrained(self.checkpoint.folder, cli_overrides=overrides)
+            config.pretrained_path = self.checkpoint.folder
             # lerobot prints there what it loads; stdout belongs to results.
             with contextlib.redirect_stdout(sys.stderr):
-                policy = get_policy_class(config.type).from_pretrained(self.folder, config=config)
+                policy = get_policy_class(config.type).from_pretrained(self.checkpoint.folder, config=config)
             device = str(config.device)
             self._before, self._after = make_pre_post_processors(
                 config,
-                pretrained_path=str(self.folder),
+                pretrained_path=str(self.checkpoint.folder),
                 preprocessor_overrides={"device_processor": {"device": device}},
             )
         except (Exception, SystemExit) as error:
@@ -253,10 +184,10 @@ class Policy(SoftwarePilot):
         print(
             f"policy '{self.config.path}' is compiled, which takes a while ...", file=sys.stderr, flush=True
         )
-        features = self.settings.get("input_features") or {}
+        features = self.checkpoint.settings.get("input_features") or {}
         self._observation = {
             key: self._torch.zeros(1, *feature["shape"]) for key, feature in features.items()
-        } | {"task": self.config.task or (self.settings.get("tasks") or [""])[0]}
+        } | {"task": self.config.task or (self.checkpoint.settings.get("tasks") or [""])[0]}
         self.get_action()
         self.reset(0)
 
@@ -315,15 +246,9 @@ class Policy(SoftwarePilot):
         """
         torch = self._torch
         batch: dict[str, Any] = {}
-        for key, length in self.inputs.items():
-            values = self._vector(key, observation)
-            if len(values) != length:
-                raise MismatchError(
-                    f"policy '{self.config.path}' was trained on {length} entries of {key}, "
-                    f"the robot shows {len(values)}: fly it on the robot it was trained on"
-                )
-            batch[key] = torch.from_numpy(values)[None]
-        for key, camera in self.pictures.items():
+        for key in self.checkpoint.inputs:
+            batch[key] = torch.from_numpy(self.checkpoint.vector(key, observation))[None]
+        for key, camera in self.checkpoint.pictures.items():
             if camera not in observation:
                 raise MismatchError(
                     f"policy '{self.config.path}' sees the camera '{camera}', "
@@ -333,26 +258,6 @@ class Policy(SoftwarePilot):
             batch[key] = (image.permute(2, 0, 1).float() / 255)[None]
         batch["task"] = self.config.task or str(observation.get("task", ""))
         self._observation = batch
-
-    def _vector(self, key: str, observation: dict[str, Any]) -> np.ndarray:
-        """Return one low-dimensional input, float32, (n,), in the policy's order of names."""
-        if key == ENVIRONMENT_STATE:
-            if "environment_state" not in observation:
-                raise MismatchError(
-                    f"policy '{self.config.path}' sees the scene's state, which only a simulation knows: "
-                    "train one on observation.state or images for a real robot"
-                )
-            return np.asarray(observation["environment_state"], dtype=np.float32)
-        names = self.settings.get("state_feature_names")
-        if not names:
-            names = [k for k, v in observation.items() if isinstance(v, (int, float, np.floating))]
-        missing = [name for name in names if name not in observation]
-        if missing:
-            raise MismatchError(
-                f"policy '{self.config.path}' sees {', '.join(missing)}, which the robot does not show: "
-                "fly it on the robot it was trained on"
-            )
-        return np.array([observation[name] for name in names], dtype=np.float32)
 
     def get_action(self) -> dict[str, float]:
         """Return the policy's action for the observation last given, by name, in the robot's units.
@@ -395,71 +300,3 @@ class Policy(SoftwarePilot):
         if self._stream is not None:
             self._stream.close()
         self._stream = None
-
-
-def _camera_of(column: str) -> str:
-    """Return a camera's name from the name of its column."""
-    for prefix in IMAGE_PREFIXES:
-        if column.startswith(prefix):
-            return column.removeprefix(prefix)
-    return column
-
-
-def find_policy(path: str, revision: str | None = None) -> tuple[Path, str | None]:
-    """Find a policy in a folder (a run's folder means its last checkpoint), or pull it from the Hub.
-
-    Returns:
-        Its folder, and its commit where it came from the Hub.
-
-    Raises:
-        UsageError: If no path is given.
-        DataError: If a local folder holds no policy.
-        HubError: If the path is neither a folder nor on the Hub.
-    """
-    if not path:
-        raise UsageError("which policy? give its folder or its name on the Hub as .path=")
-    local = Path(path).expanduser()
-    if local.is_dir():
-        for folder in (
-            local,
-            local / "pretrained_model",
-            local / "checkpoints" / "last" / "pretrained_model",
-        ):
-            if (folder / "config.json").is_file():
-                return folder, None
-        raise DataError(
-            f"{local} holds no policy (no config.json): give the folder 'pretrained_model' of a checkpoint"
-        )
-    if local.exists() or path.count("/") != 1 or path.startswith((".", "/", "~")):
-        raise DataError(
-            f"'{path}' is neither a folder with a policy nor a name on the Hub (user/name): check it"
-        )
-    from collector.hub.client import pull, resolve_revision
-
-    try:
-        commit = resolve_revision(path, repo_type="model", revision=revision)
-        folder = pull(path, repo_type="model", revision=commit)
-    except HubError as error:
-        raise HubError(f"no folder '{path}', and from the Hub: {error}") from error
-    if not (folder / "config.json").is_file():
-        raise DataError(f"'{path}' on the Hub holds no policy (no config.json)")
-    return folder, commit
-
-
-def _differences(what: str, trained: list[str] | None, offered: list[str], length: int | None) -> list[str]:
-    """Say how the names (or, where unnamed, the number) of one vector differ; [] where they fit."""
-    if length is None:
-        return []
-    if not trained:
-        if length == len(offered):
-            return []
-        return [f"{what}: the policy has {length} entries, the robot {len(offered)}"]
-    lacking = [name for name in trained if name not in offered]
-    # An observed vector may be a choice of what the robot shows, but an action must be whole.
-    extra = [name for name in offered if name not in trained] if what == "action" else []
-    parts = []
-    if lacking:
-        parts.append(f"the robot lacks {', '.join(lacking)}")
-    if extra:
-        parts.append(f"the policy does not know {', '.join(extra)}")
-    return [f"{what}: {' and '.join(parts)}"] if parts else []

@@ -260,8 +260,8 @@ def test_a_robot_that_does_not_fit_is_named_with_every_difference(tmp_path, robo
     save_policy(tmp_path)
     pilot = Policy(PolicyConfig(path=str(tmp_path)))
     with pytest.raises(MismatchError, match=says):
-        pilot.check_robot(robot)
-    pilot.check_robot(robot_with([*JOINTS, "extra.vel"], JOINTS, ["x", "y"]))
+        pilot.fit_to(robot)
+    pilot.fit_to(robot_with([*JOINTS, "extra.vel"], JOINTS, ["x", "y"]))
 
 
 @pytest.mark.parametrize(
@@ -290,7 +290,7 @@ def test_wrong_paths_say_what_is_wrong(tmp_path):
 def test_a_runs_folder_means_its_last_checkpoint(tmp_path):
     save_policy(tmp_path / "checkpoints" / "000010" / "pretrained_model")
     (tmp_path / "checkpoints" / "last").symlink_to("000010")
-    assert Policy(PolicyConfig(path=str(tmp_path))).inputs == {STATE: 2, SCENE: 2}
+    assert Policy(PolicyConfig(path=str(tmp_path))).checkpoint.inputs == {STATE: 2, SCENE: 2}
 
 
 def test_damaged_weights_and_unknown_settings_are_one_line(tmp_path):
@@ -322,7 +322,7 @@ def test_it_flies_the_simulated_arm_by_the_common_session(tmp_path):
     robot = SimSO101(SimSO101Config(realtime=False, cameras=[]))
     save_policy(tmp_path, joints=list(robot.action_features), scene=robot.task.environment_state_names)
     pilot = connected(tmp_path)
-    pilot.check_robot(robot)
+    pilot.fit_to(robot)
     robot.connect()
     flight = fly(robot, pilot, fps=20, seed=3, time_limit_s=0.5, stop_on_success=True)
     assert (flight.ticks, flight.success, flight.reason) == (10, False, "time")

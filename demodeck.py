@@ -10,6 +10,7 @@ import os
 import sys
 
 from collector.errors import explained, shown
+from collector.without_torch import leave_torch_out
 
 __version__ = "0.1.0"
 
@@ -81,6 +82,7 @@ def answer(args: list[str]) -> int:
 def main(argv: list[str] | None = None) -> int:
     """Entry point of the console script; an error that the user can understand becomes one line and its exit code."""
     args = sys.argv[1:] if argv is None else argv
+    leave_torch_out()
     name = f"demodeck {args[0]}" if args else "demodeck"
     try:
         try:

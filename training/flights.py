@@ -17,6 +17,7 @@ from itertools import islice
 from typing import Any
 
 from collector.errors import DeviceError
+from collector.without_torch import leave_torch_out
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,7 @@ def _one_thread_each() -> Iterator[None]:
 def _start_worker() -> None:
     # Ctrl-C reaches every process of the terminal; the parent alone answers it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    leave_torch_out()
 
 
 class _BestReward:

@@ -23,6 +23,9 @@ from collector.session.words import Said, Words
 def _control_entry(
     args: list[str], screen: Connection, recorder: Connection | None, interactive: bool, berth: Berth
 ) -> None:
+    from collector.without_torch import leave_torch_out
+
+    leave_torch_out()
     from collector.session.control import run_control  # imports lerobot: only in that process
 
     run_control(args, screen, recorder, interactive, berth)

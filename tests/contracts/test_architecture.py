@@ -47,6 +47,38 @@ def test_the_recorder_process_loads_no_device_library():
     assert not roots(loaded_by("import collector.session.recorder")) & HEAVY
 
 
+def test_the_control_process_flies_lerobots_arms_without_torch():
+    devices = (
+        "collector.robots.sim_so101, lerobot.robots.so_follower, lerobot.robots.bi_so_follower, "
+        "lerobot.teleoperators.so_leader, lerobot.cameras.opencv, collector.teleoperators.policy"
+    )
+    loaded = loaded_by(
+        "from collector.without_torch import leave_torch_out; leave_torch_out(); "
+        f"import collector.session.control, {devices}"
+    )
+    assert "torch" not in roots(loaded)
+
+
+def test_lerobots_modules_have_the_real_torch_as_soon_as_they_use_it():
+    loaded = loaded_by(
+        "from collector.without_torch import leave_torch_out; leave_torch_out(); "
+        "from lerobot.utils import get_safe_torch_device; "
+        "assert 'torch' not in sys.modules; "
+        "assert str(get_safe_torch_device('cpu')) == 'cpu'; "
+        "import torch; from lerobot.lerobot_types import PolicyAction; assert PolicyAction is torch.Tensor; "
+        "import lerobot.lerobot_types as types; assert not hasattr(types, 'Tensor')"
+    )
+    assert "torch" in loaded
+
+
+def test_with_torch_there_already_lerobot_is_loaded_as_ever():
+    loaded_by(
+        "from collector.without_torch import leave_torch_out; leave_torch_out(); import torch; "
+        "import lerobot.lerobot_types as types; assert types.torch is torch; "
+        "assert vars(types)['PolicyAction'] is torch.Tensor"
+    )
+
+
 def test_the_collector_loads_neither_curation_nor_training():
     loaded = loaded_by("import collector.cli, collector.session.control, collector.teleoperators.policy")
     assert not roots(loaded) & {"curation", "training"}

@@ -179,17 +179,50 @@ class VideoReader:
         if n_frames is not None and found != n_frames:
             raise DataError(self._too_few(found, n_frames, from_s))
 
+    def run(self, from_s: float, first: int, n_frames: int) -> Iterator[tuple[int, Any]]:
+        """Decode on from the keyframe at or before a frame of an episode, for who jumps about in it.
+
+        Args:
+            from_s: Where the episode begins in the file [s].
+            first: The frame.
+            n_frames: The episode's frames.
+
+        Yields:
+            Numbers of frames, ascending, from the keyframe's on (negative before the episode), and PyAV's frames; see
+            `picture_of`. It ends where the file or what is whole of it does, and none may be left out before.
+        """
+        start = Fraction(from_s)
+        frame_at, at_s = self._frame_clock(start), start + first / Fraction(self.fps)
+        # As in `_run`: an index that counts decoding times may lead past the keyframe.
+        for back_s in (0, 2, 20, None):
+            self._seek(Fraction(0) if back_s is None else max(Fraction(0), at_s - back_s))
+            last: int | None = None
+            for frame in self._decode(frame_at, n_frames):
+                index = frame_at(frame.pts)
+                if last is None and not frame.key_frame:
+                    continue  # it refers to what comes before the keyframe
+                if last is None and index > first:
+                    break
+                if index >= n_frames:
+                    return
+                if last is None or index > last:
+                    last = index
+                    yield index, frame
+            if last is not None:
+                return
+
     def _decode(self, frame_at: Callable[[int], int], n_frames: int | None) -> Iterator[Any]:
         """Decode from here on. The decoder gets no packet past the episode's: a last one may be cut short."""
-        context, found = self._stream.codec_context, 0
+        context, found, begin = self._stream.codec_context, 0, None
         try:
             for packet in self._container.demux(self._stream):
                 if packet.size == 0 or packet.is_corrupt or packet.pts is None:
                     break
                 yield from context.decode(packet)
                 index = frame_at(packet.pts)
-                found += index >= 0 and (n_frames is None or index < n_frames)
-                if found == n_frames:
+                begin = max(0, index) if begin is None else begin
+                found += index >= begin and (n_frames is None or index < n_frames)
+                if n_frames is not None and found == n_frames - begin:
                     break
             yield from context.decode(None)
         except (av.error.EOFError, av.error.InvalidDataError):

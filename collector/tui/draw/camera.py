@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import textwrap
 
 import numpy as np
 from rich.cells import cell_len, set_cell_size
@@ -51,6 +52,7 @@ class CameraPane(Widget):
         self._camera = name
         self._colours = colours_of(os.environ) if colours is None else colours
         self._picture: np.ndarray | None = None
+        self._words = "no picture yet"
         self._facts = ""
         self._shown = 0
         self._drawn: tuple[object, list[Strip]] = (None, [])
@@ -80,6 +82,13 @@ class CameraPane(Widget):
         self._picture = picture
         self._shown += 1
         self.refresh()
+
+    def blank(self, words: str) -> None:
+        """Show no picture, and say why."""
+        if self._picture is not None or words != self._words:
+            self._picture, self._words, self._facts = None, words, ""
+            self._shown += 1
+            self.refresh()
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """Return the lines of a part of the pane, its picture encoded already."""
@@ -119,15 +128,16 @@ class CameraPane(Widget):
     def _below(self, width: int, height: int, blank: Style) -> list[Strip]:
         margin = Style.null() if self._colours is ColourMode.NONE else blank
         if self._picture is None:
-            word = "no picture yet".center(width)[:width]
-            empty = Strip.blank(width, margin)
-            return [
-                Strip([Segment(word, margin)], width) if y == height // 2 else empty for y in range(height)
-            ]
+            words = textwrap.wrap(self._words, max(1, width))[: max(0, height)]
+            top = height // 2 - (len(words) - 1) // 2
+            lines = [Strip.blank(width, margin)] * max(0, height)
+            for y, line in enumerate(words, max(0, min(top, height - len(words)))):
+                lines[y] = Strip([Segment(set_cell_size(line.center(width), width), margin)], width)
+            return lines
         tall, wide = self._picture.shape[:2]
         columns, rows = fitting(tall, wide, width, height)
         left, top = (width - columns) // 2, (height - rows) // 2
-        lines: list[Strip] = [Strip.blank(width, margin)] * top
+        lines = [Strip.blank(width, margin)] * top
         lines += picture_strips(
             self._picture, columns, rows, self._colours, left, width - columns - left, margin
         )

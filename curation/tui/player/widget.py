@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
+import time
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from textual import events
+from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
 from textual.message import Message
 
 from collector.dataset.reader import Dataset
+from curation.tui.player import spans as marked
+from curation.tui.player.board import Board
+from curation.tui.player.clip import FIRST_PICTURES, Clip
+from curation.tui.player.decoder import AHEAD
+from curation.tui.player.outside import Outside
+from curation.tui.player.panes import Pictures
 from curation.tui.player.spans import Span
+from curation.tui.player.transport import Transport, share
+from curation.tui.player.wall import Wall
+
+LIMIT_MB = 64
+"""Of decoded pictures, of all cameras and episodes together; one that is prefetched is within it."""
+_PREFETCHED = 8  # the share of it that a prefetched episode has is one in so many
+_LOOKS_HZ = 60.0
+_DRAWN_HZ = 30.0  # at speeds with more frames a second some are left out, evenly
+_COUNTED_S = 1.0  # over which shown pictures are counted
+_ENOUGH = 0.9  # of the frames that are due: with fewer shown, it is said
 
 
 class Player(Vertical, can_focus=True):
@@ -21,12 +40,9 @@ class Player(Vertical, can_focus=True):
 
     Args:
         dataset: What the episodes are of.
-
-    Attributes:
-        mark_in: First frame that a trim would keep; None without. It is drawn.
-        mark_out: The frame after the last one that a trim would keep, excluded as in the label `trim`; None without.
     """
 
+    DEFAULT_CSS = "Player { width: 1fr; height: 1fr; }"
     BINDINGS = [
         Binding("space", "play", "play", show=False, id="player.play", tooltip="Play, or pause"),
         Binding("left", "step(-1)", "back", show=False, id="player.back", tooltip="A frame back"),
@@ -69,21 +85,88 @@ class Player(Vertical, can_focus=True):
     def __init__(self, dataset: Dataset, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self.dataset = dataset
-        self.mark_in: int | None = None
-        self.mark_out: int | None = None
+        self._transport = Transport(1, dataset.fps)
+        self._clip: Clip | None = None
+        self._other: Clip | None = None
+        self._next: Clip | None = None
+        self._beside: int | None = None
+        self._spans: tuple[Span, ...] = ()
+        self._mark_in: int | None = None
+        self._mark_out: int | None = None
+        self._told: set[str] = set()
+        self._vectors_shown = False
+        self._counted: deque[tuple[float, int, bool]] = deque()
+        shape = next((_shape(dataset, camera) for camera in dataset.camera_keys), (3, 4))
+        self._wall, self._board = Wall(dataset.camera_keys, shape), Board()
+        self._pictures = Pictures(self._wall)
+        self._outside = Outside(self)
+
+    def compose(self) -> ComposeResult:
+        yield self._wall
+        yield self._board
+
+    def on_mount(self) -> None:
+        self._wall.display = bool(self._wall.panes)
+        self._looks = self.set_interval(1 / _LOOKS_HZ, self._look, pause=self._clip is None)
+
+    def on_unmount(self) -> None:
+        self.close()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Share the room: pictures have most of it, and little room has no plots."""
+        height = event.size.height
+        if not self._wall.panes:
+            self._board.styles.height = "1fr"
+        else:
+            self._board.styles.height = 1 if height < 6 else 2 if height < 10 else max(4, int(0.4 * height))
+        self.call_after_refresh(self._wake)
+
+    # What the room calls
 
     @property
     def frame(self) -> int:
         """The frame that the cursor stands on."""
-        return 0
+        return self._transport.frame
 
     @property
     def length(self) -> int:
         """Frames of the episode; 0 before one is shown."""
-        return 0
+        return self._clip.length if self._clip is not None else 0
+
+    @property
+    def playing(self) -> bool:
+        """Whether time moves the cursor."""
+        return self._transport.playing
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of decoded pictures that are held, at most `LIMIT_MB`."""
+        return sum(clip.n_bytes for clip in (self._clip, self._other, self._next) if clip is not None)
+
+    @property
+    def mark_in(self) -> int | None:
+        """First frame that a trim would keep, drawn as `[`; None without."""
+        return self._mark_in
+
+    @mark_in.setter
+    def mark_in(self, frame: int | None) -> None:
+        self._mark_in = frame
+        self._board.mark(self._mark_in, self._mark_out)
+
+    @property
+    def mark_out(self) -> int | None:
+        """The frame after the last one that a trim would keep, excluded as in the label `trim`, drawn as `]`."""
+        return self._mark_out
+
+    @mark_out.setter
+    def mark_out(self, frame: int | None) -> None:
+        self._mark_out = frame
+        self._board.mark(self._mark_in, self._mark_out)
 
     def show(self, episode: int, spans: Sequence[Span] = (), at: int = 0, beside: int | None = None) -> None:
         """Load an episode, paused at a frame; returns at once.
+
+        Marks of a trim are the room's to set anew. An episode that is shown already keeps what was decoded of it.
 
         Args:
             episode: Which.
@@ -94,22 +177,276 @@ class Player(Vertical, can_focus=True):
         Raises:
             UsageError: If there is no such episode.
         """
+        if self._clip is None or self._clip.episode != episode:
+            clip = self._taken(episode)
+            if self._clip is not None:
+                self._clip.stop()
+            self._clip = clip
+            self._vectors_shown = False
+            self._told.clear()
+            self._pictures.forget()
+            self._mark_in = self._mark_out = None
+        length = self._clip.length
+        self._transport = Transport(length, self.dataset.fps, self._transport.speed)
+        self._transport.go(at, time.monotonic())
+        self._spans = marked.within(spans, length)
+        self._beside = beside
+        self._counted.clear()
+        if not self._vectors_shown:
+            self._board.load(length, self._spans)
+            self._board.mark(None, None)
+        else:
+            self._board.spans(self._spans)
+        self._open_other(self._wall.both and beside is not None)
+        self._share()
+        self._wake()
+        self.post_message(self.Moved(self.frame))
 
     def prefetch(self, episode: int) -> None:
-        """Decode the first pictures of an episode that is likely to be shown next; returns at once."""
+        """Decode the first pictures of an episode that is likely to be shown next; returns at once.
+
+        Raises:
+            UsageError: If there is no such episode.
+        """
+        held = (self._clip, self._other, self._next)
+        if any(clip is not None and clip.episode == episode for clip in held):
+            return
+        clip = Clip(self.dataset, episode, LIMIT_MB * 1_000_000 // _PREFETCHED, FIRST_PICTURES)
+        if self._next is not None:
+            self._next.stop()
+        self._next = clip
+        clip.want(0, self._pictures.cells())
 
     def close(self) -> None:
         """End the threads; nothing is shown afterwards."""
+        for clip in (self._clip, self._other, self._next):
+            if clip is not None:
+                clip.stop()
+        for clip in (self._clip, self._other, self._next):
+            if clip is not None:
+                clip.close()
+        self._clip = self._other = self._next = None
 
-    def action_play(self) -> None: ...
-    def action_step(self, frames: int) -> None: ...
-    def action_first(self) -> None: ...
-    def action_last(self) -> None: ...
-    def action_span(self, step: int) -> None: ...
-    def action_speed(self, step: int) -> None: ...
-    def action_loop(self) -> None: ...
-    def action_enlarge(self) -> None: ...
-    def action_plots(self) -> None: ...
-    def action_beside(self) -> None: ...
-    def action_still(self) -> Any: ...
-    def action_elsewhere(self) -> None: ...
+    # What is shown
+
+    def _taken(self, episode: int) -> Clip:
+        """Return an episode to show: the one that was prefetched, where it is that one."""
+        if self._next is not None and self._next.episode == episode:
+            clip, self._next = self._next, None
+            return clip
+        return Clip(self.dataset, episode, LIMIT_MB * 1_000_000 // 2)
+
+    def _open_other(self, both: bool) -> None:
+        """Show the episode beside this one, or none."""
+        wanted = self._beside if both else None
+        if self._other is not None and self._other.episode != wanted:
+            self._other.stop()
+            self._other = None
+        if wanted is not None and self._other is None:
+            self._other = Clip(self.dataset, wanted, LIMIT_MB * 1_000_000 // 4)
+        self._wall.both = self._other is not None
+        self._wall.lay_out()
+
+    def _share(self) -> None:
+        """Divide the bytes among the episodes that are held."""
+        left = LIMIT_MB * 1_000_000 * (_PREFETCHED - 1) // _PREFETCHED
+        shown = [clip for clip in (self._clip, self._other) if clip is not None]
+        for clip in shown:
+            clip.limit(left // len(shown), AHEAD)
+
+    def _wake(self) -> None:
+        """Look again and again, until all is shown that is due."""
+        if self.is_mounted and self._clip is not None:
+            self._looks.resume()
+
+    def _look(self) -> None:
+        """Show what is due now, as far as it is there."""
+        clip, transport = self._clip, self._transport
+        if clip is None:
+            self._looks.pause()
+            return
+        now_s, before = time.monotonic(), transport.frame
+        frame = transport.look(now_s)
+        step = max(1, round(transport.speed * self.dataset.fps / _DRAWN_HZ)) if transport.playing else 1
+        cells = self._pictures.cells()
+        clip.want(frame, cells, step, transport.playing)
+        exact = self._pictures.show(clip, frame, step, transport.playing)
+        if self._other is not None:
+            there = share(frame, clip.length, self._other.length)
+            other_step = max(1, round(step * self._other.length / clip.length))
+            self._other.want(there, cells, other_step, transport.playing)
+            exact &= self._pictures.show_beside(self._other, there, other_step, transport.playing)
+        self._show_vectors(clip)
+        for words in self._pictures.troubles(clip) - self._told:
+            self._told.add(words)
+            self.post_message(self.Failed(words))
+        if transport.playing and frame != before:
+            self._count(now_s, (frame - before) % clip.length, exact)
+        self._board.move(frame, self._head(frame), self._trouble(now_s))
+        if frame != before:
+            self.post_message(self.Moved(frame))
+        if not transport.playing and exact and self._vectors_shown:
+            self._looks.pause()
+
+    def _show_vectors(self, clip: Clip) -> None:
+        if self._vectors_shown:
+            return
+        if clip.vectors is not None:
+            self._board.plots(clip.vectors, "no numbers to plot")
+        elif clip.failed:
+            self._board.plots([], clip.failed)
+            self.post_message(self.Failed(clip.failed))
+        else:
+            return
+        self._vectors_shown = True
+
+    def _count(self, now_s: float, due: int, exact: bool) -> None:
+        self._counted.append((now_s, due, exact))
+        while self._counted and now_s - self._counted[0][0] > _COUNTED_S:
+            self._counted.popleft()
+
+    def _trouble(self, now_s: float) -> str:
+        """Say how many frames are shown of those that are due, where it is not all of them."""
+        if not self._transport.playing or not self._wall.panes or len(self._counted) < 2:
+            return ""
+        due = sum(n for _, n, _ in self._counted)
+        shown = sum(exact for _, _, exact in self._counted)
+        return f"{shown} of {due} frames" if shown < _ENOUGH * due else ""
+
+    def _head(self, frame: int) -> str:
+        transport, fps = self._transport, self.dataset.fps
+        assert self._clip is not None
+        parts = [
+            f"{'▶' if transport.playing else '‖'} {transport.speed:g}x",
+            f"episode {self._clip.episode}",
+            f"frame {frame} of {transport.length}",
+            f"{frame / fps:.2f} of {transport.length / fps:.2f} s",
+        ]
+        if transport.loop is not None:
+            parts.append(f"loop {transport.loop[0]}-{transport.loop[1] - 1}")
+        if self._other is not None:
+            there = share(frame, transport.length, self._other.length)
+            parts.append(f"beside: episode {self._other.episode}, frame {there} of {self._other.length}")
+        if (span := marked.at(self._spans, frame)) is not None:
+            number = self._spans.index(span) + 1
+            parts.append(f"{number}/{len(self._spans)} {span.severity}: {span.words}")
+        elif self._spans:
+            parts.append(f"{len(self._spans)} spans")
+        return "  ".join(parts)
+
+    # Keys
+
+    def _go(self, frame: int) -> None:
+        if self._clip is not None and frame != self.frame:
+            self._transport.go(frame, time.monotonic())
+            self._moved()
+
+    def _moved(self) -> None:
+        self._counted.clear()
+        self._wake()
+        self.post_message(self.Moved(self.frame))
+
+    def on_board_pointed(self, event: Board.Pointed) -> None:
+        event.stop()
+        self._go(event.frame)
+
+    def action_play(self) -> None:
+        """Play, or pause."""
+        if self._clip is None:
+            return
+        if self._transport.playing:
+            self._transport.pause()
+        else:
+            self._transport.play(time.monotonic())
+        self._counted.clear()
+        self._wake()
+
+    def action_step(self, frames: int) -> None:
+        """Go so many frames on (or back), and stand there."""
+        self._transport.pause()
+        self._go(self.frame + frames)
+        self._wake()
+
+    def action_first(self) -> None:
+        """Go to the first frame."""
+        self._go(0)
+
+    def action_last(self) -> None:
+        """Go to the last frame, and stand there."""
+        self._transport.pause()
+        self._go(self.length - 1)
+        self._wake()
+
+    def action_span(self, step: int) -> None:
+        """Go to where the next (1) or the previous (-1) span begins."""
+        span = marked.following(self._spans, self.frame, step)
+        if span is None:
+            self.app.bell()
+            return
+        if self._transport.loop is not None:
+            self._transport.round(span.first, span.last, time.monotonic())
+        self._go(span.first)
+
+    def action_speed(self, step: int) -> None:
+        """Play faster (1) or slower (-1)."""
+        self._transport.faster(step, time.monotonic())
+        self._counted.clear()
+        self._wake()
+
+    def action_loop(self) -> None:
+        """Play the present span again and again, outside of one the trim or all; or no longer."""
+        if self._clip is None:
+            return
+        now_s = time.monotonic()
+        if self._transport.loop is not None:
+            self._transport.loop = None
+        else:
+            span = marked.at(self._spans, self.frame)
+            first, last = (
+                (span.first, span.last) if span else (self._mark_in or 0, self._mark_out or self.length)
+            )
+            self._transport.round(first, max(first + 1, min(last, self.length)), now_s)
+            if not self._transport.playing:
+                self._transport.play(now_s)
+        self._moved()
+
+    def action_enlarge(self) -> None:
+        """Enlarge a camera, the next one, or show all again."""
+        cameras: list[str | None] = [None, *self._wall.panes]
+        self._wall.enlarged = cameras[(cameras.index(self._wall.enlarged) + 1) % len(cameras)]
+        self._wall.lay_out()
+        self.call_after_refresh(self._wake)
+
+    def action_plots(self) -> None:
+        """Plot the next vector, or the next rows of this one."""
+        self._board.turn()
+
+    def action_beside(self) -> None:
+        """Show the other episode beside this one, or no longer."""
+        if not self._wall.both and self._beside is None:
+            self.notify("No good episode is known to show beside this one", severity="warning")
+            return
+        self._open_other(not self._wall.both)
+        self._share()
+        self.call_after_refresh(self._wake)
+
+    def action_still(self) -> None:
+        """Show a camera's picture as it is, until a key is pressed."""
+        if self._clip is not None:
+            self._transport.pause()
+            self._outside.still(self._clip.episode, self._wall.shown(), self.frame)
+
+    def action_elsewhere(self) -> None:
+        """Open this moment in rerun, or its video in the system's player."""
+        if self._clip is not None:
+            self._transport.pause()
+            self._outside.open(self._clip.episode, self._wall.shown(), self.frame)
+
+
+def _shape(dataset: Dataset, camera: str) -> tuple[int, int]:
+    """Return the height and width [px] that a camera's feature names."""
+    feature = dataset.features[camera]
+    shape, names = list(feature["shape"]), list(feature.get("names") or ())
+    if len(shape) == 3 and ((shape[0] in (1, 3) and shape[2] not in (1, 3)) or names[:1] == ["channels"]):
+        return int(shape[1]), int(shape[2])
+    return (int(shape[0]), int(shape[1])) if len(shape) >= 2 else (3, 4)

@@ -71,12 +71,12 @@ class Clip:
         return sum(decoder.reel.n_bytes for decoder in self.decoders.values())
 
     def stop(self) -> None:
-        """End the threads, each after the frame that it is at; returns at once."""
+        """Let go the pictures, and end the threads, each after the frame that it is at; returns at once."""
         for decoder in self.decoders.values():
             decoder.stop()
+            decoder.reel.resize(0)
 
-    def close(self) -> None:
-        """End the threads, and wait a moment for those that are not stuck in a file."""
-        self.stop()
+    def join(self) -> None:
+        """Wait a moment for threads that were told to stop; who is stuck in a file is left behind."""
         for thread in (*self.decoders.values(), self._reading):
             thread.join(_JOIN_S)

@@ -17,7 +17,7 @@ class Reel:
     """
 
     def __init__(self, limit: int) -> None:
-        self._limit, self._n_bytes = limit, 0
+        self._limit, self._n_bytes, self._cursor = limit, 0, 0
         self._pictures: dict[int, np.ndarray] = {}
         self._lock = threading.Lock()
 
@@ -27,8 +27,10 @@ class Reel:
         return self._n_bytes
 
     def resize(self, limit: int) -> None:
-        """Keep within another limit from the next picture on."""
-        self._limit = limit
+        """Keep within another limit from now on; 0 lets go everything."""
+        with self._lock:
+            self._limit = limit
+            self._thin(0 if limit == 0 else 1)
 
     def room(self) -> int:
         """Return how many pictures like those there are fit in; many while there is none."""
@@ -53,10 +55,15 @@ class Reel:
             old = self._pictures.pop(frame, None)
             self._pictures[frame] = picture
             self._n_bytes += picture.nbytes - (0 if old is None else old.nbytes)
-            while self._n_bytes > self._limit and len(self._pictures) > 1:
-                ends = min(self._pictures), max(self._pictures)
-                furthest = max(ends, key=lambda kept: abs(kept - cursor))
-                self._n_bytes -= self._pictures.pop(furthest).nbytes
+            self._cursor = cursor
+            self._thin(1)
+
+    def _thin(self, least: int) -> None:
+        """Let go pictures until they are within the limit, or `least` are left: one too large is shown all the same."""
+        while self._n_bytes > self._limit and len(self._pictures) > least:
+            ends = min(self._pictures), max(self._pictures)
+            furthest = max(ends, key=lambda kept: abs(kept - self._cursor))
+            self._n_bytes -= self._pictures.pop(furthest).nbytes
 
     def clear(self) -> None:
         """Let go everything."""

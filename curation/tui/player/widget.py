@@ -9,24 +9,21 @@ from dataclasses import dataclass
 
 from textual import events
 from textual.app import ComposeResult
-from textual.binding import Binding
 from textual.containers import Vertical
 from textual.message import Message
 
 from collector.dataset.reader import Dataset
 from curation.tui.player import spans as marked
 from curation.tui.player.board import Board
-from curation.tui.player.clip import FIRST_PICTURES, Clip
-from curation.tui.player.decoder import AHEAD
+from curation.tui.player.clip import Clip
+from curation.tui.player.keys import KEYS
 from curation.tui.player.outside import Outside
 from curation.tui.player.panes import Pictures
 from curation.tui.player.spans import Span
+from curation.tui.player.stage import Stage
 from curation.tui.player.transport import Transport, share
 from curation.tui.player.wall import Wall
 
-LIMIT_MB = 64
-"""Of decoded pictures, of all cameras and episodes together; one that is prefetched is within it."""
-_PREFETCHED = 8  # the share of it that a prefetched episode has is one in so many
 _LOOKS_HZ = 60.0
 _DRAWN_HZ = 30.0  # at speeds with more frames a second some are left out, evenly
 _COUNTED_S = 1.0  # over which shown pictures are counted
@@ -43,32 +40,7 @@ class Player(Vertical, can_focus=True):
     """
 
     DEFAULT_CSS = "Player { width: 1fr; height: 1fr; }"
-    BINDINGS = [
-        Binding("space", "play", "play", show=False, id="player.play", tooltip="Play, or pause"),
-        Binding("left", "step(-1)", "back", show=False, id="player.back", tooltip="A frame back"),
-        Binding("right", "step(1)", "on", show=False, id="player.on", tooltip="A frame on"),
-        Binding("shift+left", "step(-10)", "10 back", show=False, id="player.back_10", tooltip="Ten frames back"),
-        Binding("shift+right", "step(10)", "10 on", show=False, id="player.on_10", tooltip="Ten frames on"),
-        Binding("home", "first", "first", show=False, id="player.first", tooltip="To the first frame"),
-        Binding("end", "last", "last", show=False, id="player.last", tooltip="To the last frame"),
-        Binding("right_square_bracket", "span(1)", "next span", show=False, id="player.next_span",
-                tooltip="To the next marked span"),
-        Binding("left_square_bracket", "span(-1)", "previous span", show=False, id="player.previous_span",
-                tooltip="To the previous marked span"),
-        Binding("minus", "speed(-1)", "slower", show=False, id="player.slower", tooltip="Play slower"),
-        Binding("plus,equals_sign", "speed(1)", "faster", show=False, id="player.faster", tooltip="Play faster"),
-        Binding("l", "loop", "loop", show=False, id="player.loop",
-                tooltip="Play the present span again and again, or no longer"),
-        Binding("e", "enlarge", "enlarge", show=False, id="player.enlarge",
-                tooltip="Enlarge a camera, the next one, or show all again"),
-        Binding("v", "plots", "plots", show=False, id="player.plots", tooltip="Plot the next vector"),
-        Binding("b", "beside", "beside", show=False, id="player.beside",
-                tooltip="Show another episode beside this one, or no longer"),
-        Binding("i", "still", "picture", show=False, id="player.still",
-                tooltip="Show a camera's picture as it is (kitty or sixel terminals)"),
-        Binding("o", "elsewhere", "open", show=False, id="player.elsewhere",
-                tooltip="Open this moment in rerun or the system's video player"),
-    ]  # fmt: skip
+    BINDINGS = KEYS
 
     @dataclass
     class Moved(Message):
@@ -86,15 +58,13 @@ class Player(Vertical, can_focus=True):
         super().__init__(id=id, classes=classes)
         self.dataset = dataset
         self._transport = Transport(1, dataset.fps)
-        self._clip: Clip | None = None
-        self._other: Clip | None = None
-        self._next: Clip | None = None
+        self._stage = Stage(dataset)
         self._beside: int | None = None
         self._spans: tuple[Span, ...] = ()
         self._mark_in: int | None = None
         self._mark_out: int | None = None
         self._told: set[str] = set()
-        self._vectors_shown = False
+        self._vectors_shown = self._settled = False
         self._counted: deque[tuple[float, int, bool]] = deque()
         shape = next((_shape(dataset, camera) for camera in dataset.camera_keys), (3, 4))
         self._wall, self._board = Wall(dataset.camera_keys, shape), Board()
@@ -139,9 +109,14 @@ class Player(Vertical, can_focus=True):
         return self._transport.playing
 
     @property
+    def settled(self) -> bool:
+        """Whether everything is shown that is due, or will never be."""
+        return self._settled
+
+    @property
     def n_bytes(self) -> int:
-        """Bytes of decoded pictures that are held, at most `LIMIT_MB`."""
-        return sum(clip.n_bytes for clip in (self._clip, self._other, self._next) if clip is not None)
+        """Bytes of decoded pictures that are held, at most `stage.LIMIT_MB`."""
+        return self._stage.n_bytes
 
     @property
     def mark_in(self) -> int | None:
@@ -177,16 +152,13 @@ class Player(Vertical, can_focus=True):
         Raises:
             UsageError: If there is no such episode.
         """
-        if self._clip is None or self._clip.episode != episode:
-            clip = self._taken(episode)
-            if self._clip is not None:
-                self._clip.stop()
-            self._clip = clip
+        before = self._clip
+        length = self._stage.show(episode).length
+        if self._clip is not before:
             self._vectors_shown = False
             self._told.clear()
             self._pictures.forget()
             self._mark_in = self._mark_out = None
-        length = self._clip.length
         self._transport = Transport(length, self.dataset.fps, self._transport.speed)
         self._transport.go(at, time.monotonic())
         self._spans = marked.within(spans, length)
@@ -197,8 +169,7 @@ class Player(Vertical, can_focus=True):
             self._board.mark(None, None)
         else:
             self._board.spans(self._spans)
-        self._open_other(self._wall.both and beside is not None)
-        self._share()
+        self._put_beside(self._wall.both)
         self._wake()
         self.post_message(self.Moved(self.frame))
 
@@ -208,54 +179,27 @@ class Player(Vertical, can_focus=True):
         Raises:
             UsageError: If there is no such episode.
         """
-        held = (self._clip, self._other, self._next)
-        if any(clip is not None and clip.episode == episode for clip in held):
-            return
-        clip = Clip(self.dataset, episode, LIMIT_MB * 1_000_000 // _PREFETCHED, FIRST_PICTURES)
-        if self._next is not None:
-            self._next.stop()
-        self._next = clip
-        clip.want(0, self._pictures.cells())
+        self._stage.prefetch(episode, self._pictures.cells())
 
     def close(self) -> None:
         """End the threads; nothing is shown afterwards."""
-        for clip in (self._clip, self._other, self._next):
-            if clip is not None:
-                clip.stop()
-        for clip in (self._clip, self._other, self._next):
-            if clip is not None:
-                clip.close()
-        self._clip = self._other = self._next = None
+        self._stage.close()
 
     # What is shown
 
-    def _taken(self, episode: int) -> Clip:
-        """Return an episode to show: the one that was prefetched, where it is that one."""
-        if self._next is not None and self._next.episode == episode:
-            clip, self._next = self._next, None
-            return clip
-        return Clip(self.dataset, episode, LIMIT_MB * 1_000_000 // 2)
+    @property
+    def _clip(self) -> Clip | None:
+        return self._stage.clip
 
-    def _open_other(self, both: bool) -> None:
+    def _put_beside(self, both: bool) -> None:
         """Show the episode beside this one, or none."""
-        wanted = self._beside if both else None
-        if self._other is not None and self._other.episode != wanted:
-            self._other.stop()
-            self._other = None
-        if wanted is not None and self._other is None:
-            self._other = Clip(self.dataset, wanted, LIMIT_MB * 1_000_000 // 4)
-        self._wall.both = self._other is not None
+        self._stage.put_beside(self._beside if both else None)
+        self._wall.both = self._stage.other is not None
         self._wall.lay_out()
-
-    def _share(self) -> None:
-        """Divide the bytes among the episodes that are held."""
-        left = LIMIT_MB * 1_000_000 * (_PREFETCHED - 1) // _PREFETCHED
-        shown = [clip for clip in (self._clip, self._other) if clip is not None]
-        for clip in shown:
-            clip.limit(left // len(shown), AHEAD)
 
     def _wake(self) -> None:
         """Look again and again, until all is shown that is due."""
+        self._settled = False
         if self.is_mounted and self._clip is not None:
             self._looks.resume()
 
@@ -271,11 +215,11 @@ class Player(Vertical, can_focus=True):
         cells = self._pictures.cells()
         clip.want(frame, cells, step, transport.playing)
         exact = self._pictures.show(clip, frame, step, transport.playing)
-        if self._other is not None:
-            there = share(frame, clip.length, self._other.length)
-            other_step = max(1, round(step * self._other.length / clip.length))
-            self._other.want(there, cells, other_step, transport.playing)
-            exact &= self._pictures.show_beside(self._other, there, other_step, transport.playing)
+        if self._stage.other is not None:
+            there = share(frame, clip.length, self._stage.other.length)
+            other_step = max(1, round(step * self._stage.other.length / clip.length))
+            self._stage.other.want(there, cells, other_step, transport.playing)
+            exact &= self._pictures.show_beside(self._stage.other, there, other_step, transport.playing)
         self._show_vectors(clip)
         for words in self._pictures.troubles(clip) - self._told:
             self._told.add(words)
@@ -286,6 +230,7 @@ class Player(Vertical, can_focus=True):
         if frame != before:
             self.post_message(self.Moved(frame))
         if not transport.playing and exact and self._vectors_shown:
+            self._settled = True
             self._looks.pause()
 
     def _show_vectors(self, clip: Clip) -> None:
@@ -324,9 +269,11 @@ class Player(Vertical, can_focus=True):
         ]
         if transport.loop is not None:
             parts.append(f"loop {transport.loop[0]}-{transport.loop[1] - 1}")
-        if self._other is not None:
-            there = share(frame, transport.length, self._other.length)
-            parts.append(f"beside: episode {self._other.episode}, frame {there} of {self._other.length}")
+        if self._stage.other is not None:
+            there = share(frame, transport.length, self._stage.other.length)
+            parts.append(
+                f"beside: episode {self._stage.other.episode}, frame {there} of {self._stage.other.length}"
+            )
         if (span := marked.at(self._spans, frame)) is not None:
             number = self._spans.index(span) + 1
             parts.append(f"{number}/{len(self._spans)} {span.severity}: {span.words}")
@@ -426,8 +373,7 @@ class Player(Vertical, can_focus=True):
         if not self._wall.both and self._beside is None:
             self.notify("No good episode is known to show beside this one", severity="warning")
             return
-        self._open_other(not self._wall.both)
-        self._share()
+        self._put_beside(not self._wall.both)
         self.call_after_refresh(self._wake)
 
     def action_still(self) -> None:

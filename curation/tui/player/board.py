@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 import numpy as np
@@ -184,8 +185,8 @@ class Board(Widget):
         pages = self._pages(room)
         if not pages:
             if self._words and room > 0:
-                words = set_cell_size(f" {self._words}", width)
-                bodies.append(self._filtered(Strip([Segment(words, self.rich_style)], width)))
+                wrapped = textwrap.wrap(self._words, max(1, width - 1))[:room]
+                bodies += [self._strip([(f" {line}", lines.NOBODY, lines.PLAIN)], width) for line in wrapped]
             return bodies, []
         shown = pages[self._page % len(pages)][1]
         height = min(_TALLEST, max(1, room // len(shown)))
@@ -203,7 +204,7 @@ class Board(Widget):
             if who >= 0:
                 style += Style(color=_SERIES[who % len(_SERIES)])
             segments.append(Segment(text, style))
-        return self._filtered(Strip(segments, width))
+        return self._filtered(Strip(segments).adjust_cell_length(width, self.rich_style))
 
     def _filtered(self, strip: Strip) -> Strip:
         for line_filter in self.get_line_filters():

@@ -48,7 +48,6 @@ class Decoder(threading.Thread):
         self._changed = threading.Condition()
         self._want, self._step, self._playing, self._over = 0, 1, False, False
         self._cells: tuple[int, int] | None = None
-        self._size: tuple[int, int] | None = None  # of the pictures in the reel; None: not yet known
         self._run: Iterator[tuple[int, Any]] | None = None
         self._at: int | None = None  # the frame that the run gives next, once it gave one
         self._gap, self._keyframe = 0, -1
@@ -70,6 +69,8 @@ class Decoder(threading.Thread):
             return
         # Held for a few assignments only: the thread never decodes with it.
         with self._changed:
+            if cells != self._cells:
+                self.reel.clear()
             self._want, self._cells, self._step, self._playing = wanted
             self._changed.notify()
 
@@ -89,13 +90,8 @@ class Decoder(threading.Thread):
             self.failed = _words(error)
             return
         with contextlib.closing(source):
-            size: tuple[int, int] | None = None
             while (job := self._next()) is not None:
-                frame, cells = job
-                if cells != size:
-                    self.reel.clear()
-                    size = cells
-                self._decode(source, frame, cells)
+                self._decode(source, *job)
             self._run = None
         self.reel.clear()
 
@@ -104,9 +100,6 @@ class Decoder(threading.Thread):
         with self._changed:
             while not self._over:
                 if self._cells is not None:
-                    if self._cells != self._size:
-                        self._size = self._cells
-                        return self._want, self._cells
                     for frame in self._due():
                         if frame not in self.reel and frame not in self.missing:
                             return frame, self._cells
@@ -135,7 +128,10 @@ class Decoder(threading.Thread):
             if index > wanted:
                 self.missing[wanted] = "the video has no picture here: restore the file"
             if self._worth(index, wanted):
-                self.reel.add(index, source.picture(frame, _shrunk(source.size(frame), cells)), self._want)
+                picture = source.picture(frame, _shrunk(source.size(frame), cells))
+                with self._changed:
+                    if cells == self._cells:  # else the pane has another size by now
+                        self.reel.add(index, picture, self._want)
                 self._kept_s = time.monotonic()
         except StopIteration:
             self._run = None

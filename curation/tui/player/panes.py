@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from collector.tui.draw.camera import CameraPane
@@ -41,7 +43,7 @@ class Pictures:
         """Show a frame of the other episode; see `show`."""
         return self._all(clip, self._wall.beside, frame, step, playing)
 
-    def _all(self, clip: Clip, panes: dict[str, CameraPane], frame: int, step: int, playing: bool) -> bool:
+    def _all(self, clip: Clip, panes: Mapping[str, CameraPane], frame: int, step: int, playing: bool) -> bool:
         exact = True
         for camera in self._wall.shown():
             exact &= self._one(clip.decoders[camera], panes[camera], frame, step, playing)
@@ -68,8 +70,8 @@ class Pictures:
             self._picture(pane, late, picture, f"{frame - late} frames late")
         elif shown is None:
             self._words(pane, None, _WAITING)
-        else:
-            pane.warning = f"frame {shown[0]}: decoding" if not playing else f"{frame - shown[0]} frames late"
+        elif shown[0] != frame:
+            pane.warning = f"{frame - shown[0]} frames late" if playing else f"frame {shown[0]}: decoding"
         return False
 
     def _picture(self, pane: CameraPane, frame: int, picture: np.ndarray, warning: str | None) -> None:

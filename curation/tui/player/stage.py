@@ -8,8 +8,8 @@ from collector.dataset.reader import Dataset
 from curation.tui.player.clip import FIRST_PICTURES, Clip
 from curation.tui.player.decoder import AHEAD
 
-LIMIT_MB = 64
-"""Of decoded pictures, of all cameras and episodes that are held together."""
+LIMIT = 64_000_000
+"""Bytes of decoded pictures, of all cameras and episodes that are held together."""
 _PREFETCHED = 8  # the share of it that a prefetched episode has is one in so many
 
 
@@ -78,7 +78,7 @@ class Stage:
         """
         if any(clip.episode == episode for clip in self._held()):
             return
-        clip = Clip(self.dataset, episode, LIMIT_MB * 1_000_000 // _PREFETCHED, FIRST_PICTURES)
+        clip = Clip(self.dataset, episode, LIMIT // _PREFETCHED, FIRST_PICTURES)
         if self.next is not None:
             self.next.stop()
         self.next = clip
@@ -94,7 +94,7 @@ class Stage:
 
     def _limit(self, n: int) -> int:
         """Return the bytes that each of `n` episodes that are shown may hold."""
-        return LIMIT_MB * 1_000_000 * (_PREFETCHED - 1) // _PREFETCHED // n
+        return LIMIT * (_PREFETCHED - 1) // _PREFETCHED // n
 
     def _share(self) -> None:
         shown = [clip for clip in (self.clip, self.other) if clip is not None]

@@ -89,7 +89,6 @@ class Player(Vertical, can_focus=True):
             self._board.styles.height = "1fr"
         else:
             self._board.styles.height = 1 if height < 6 else 2 if height < 10 else max(4, int(0.4 * height))
-        self.call_after_refresh(self._wake)
 
     # What the room calls
 
@@ -115,7 +114,7 @@ class Player(Vertical, can_focus=True):
 
     @property
     def n_bytes(self) -> int:
-        """Bytes of decoded pictures that are held, at most `stage.LIMIT_MB`."""
+        """Bytes of decoded pictures that are held, at most `stage.LIMIT`."""
         return self._stage.n_bytes
 
     @property
@@ -284,14 +283,19 @@ class Player(Vertical, can_focus=True):
     # Keys
 
     def _go(self, frame: int) -> None:
-        if self._clip is not None and frame != self.frame:
-            self._transport.go(frame, time.monotonic())
+        before = self.frame
+        self._transport.go(frame, time.monotonic())
+        if self.frame != before:
             self._moved()
 
     def _moved(self) -> None:
         self._counted.clear()
         self._wake()
         self.post_message(self.Moved(self.frame))
+
+    def on_wall_sized(self, event: Wall.Sized) -> None:
+        event.stop()
+        self._wake()
 
     def on_board_pointed(self, event: Board.Pointed) -> None:
         event.stop()
@@ -362,7 +366,7 @@ class Player(Vertical, can_focus=True):
         cameras: list[str | None] = [None, *self._wall.panes]
         self._wall.enlarged = cameras[(cameras.index(self._wall.enlarged) + 1) % len(cameras)]
         self._wall.lay_out()
-        self.call_after_refresh(self._wake)
+        self._wake()
 
     def action_plots(self) -> None:
         """Plot the next vector, or the next rows of this one."""
@@ -374,7 +378,7 @@ class Player(Vertical, can_focus=True):
             self.notify("No good episode is known to show beside this one", severity="warning")
             return
         self._put_beside(not self._wall.both)
-        self.call_after_refresh(self._wake)
+        self._wake()
 
     def action_still(self) -> None:
         """Show a camera's picture as it is, until a key is pressed."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import shutil
 from fractions import Fraction
 
 import av
@@ -127,22 +128,22 @@ def run(test, root, size=(100, 30)):
     return asyncio.run(main())
 
 
-async def settled(pilot, player, looks=2000):
+async def settled(pilot, player, looks=20_000):
     """Wait until everything is shown that is due."""
     for _ in range(looks):
-        await pilot.pause(0.005)
+        await asyncio.sleep(0.002)  # a pilot's pause waits for an idle machine
         if player.settled:
             await pilot.pause()
             return
     raise AssertionError("it was never all shown")
 
 
-async def until(pilot, holds, looks=2000):
+async def until(pilot, holds, looks=20_000):
     """Wait until `holds()`."""
     for _ in range(looks):
         if holds():
             return
-        await pilot.pause(0.005)
+        await asyncio.sleep(0.002)
     raise AssertionError("it never came to hold")
 
 
@@ -150,3 +151,21 @@ def text_of(app):
     """Return what is on the screen, a line a row."""
     strips = app.screen._compositor.render_strips()
     return "".join(f"{strip.text.rstrip()}\n" for strip in strips)
+
+
+_MADE = {}
+
+
+def shared(tmp_path_factory, kind):
+    """Return the folder of a dataset that all tests of a run read: `own`, `foreign`, `images` or `blind`."""
+    if kind not in _MADE:
+        root = tmp_path_factory.mktemp(kind) / "set"
+        if kind == "own":
+            make_set(root)
+        elif kind == "blind":
+            make_set(root, cameras=0, lengths=(40,))
+        else:
+            shutil.copytree(shared(tmp_path_factory, "own"), root)
+            encode_as_strangers_do(root) if kind == "foreign" else store_as_images(root)
+        _MADE[kind] = root
+    return _MADE[kind]

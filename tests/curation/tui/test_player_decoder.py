@@ -8,7 +8,7 @@ from itertools import islice
 
 import numpy as np
 import pytest
-from player_rig import encode_as_strangers_do, make_set, store_as_images
+from player_rig import encode_as_strangers_do, shared
 
 from collector.dataset.reader import Dataset
 from curation.tui.player.decoder import Decoder
@@ -20,14 +20,7 @@ CELLS = (20, 8)  # in which a picture of 64x48 has 20x8 cells, 16 dots high
 
 @pytest.fixture(scope="module")
 def sets(tmp_path_factory):
-    own = make_set(tmp_path_factory.mktemp("own") / "set", cameras=1)
-    foreign = tmp_path_factory.mktemp("foreign") / "set"
-    images = tmp_path_factory.mktemp("images") / "set"
-    shutil.copytree(own, foreign)
-    shutil.copytree(own, images)
-    encode_as_strangers_do(foreign)
-    store_as_images(images)
-    return {"own": own, "foreign": foreign, "images": images}
+    return {kind: shared(tmp_path_factory, kind) for kind in ("own", "foreign", "images")}
 
 
 @pytest.fixture
@@ -132,7 +125,7 @@ def waited_of_step(decoder, cursor, step):
 def test_a_video_that_cannot_be_opened_is_said_in_words(sets, decoder, tmp_path, damage):
     root = tmp_path / "set"
     shutil.copytree(sets["own"], root)
-    (path,) = root.glob("videos/**/*.mp4")
+    (path,) = root.glob("videos/*cam0/**/*.mp4")
     if damage == "missing":
         path.unlink()
     else:
@@ -145,7 +138,7 @@ def test_a_video_that_cannot_be_opened_is_said_in_words(sets, decoder, tmp_path,
 def test_a_video_cut_short_shows_what_there_is(sets, decoder, tmp_path):
     root = tmp_path / "set"
     shutil.copytree(sets["own"], root)
-    (path,) = root.glob("videos/**/*.mp4")
+    (path,) = root.glob("videos/*cam0/**/*.mp4")
     encode_as_strangers_do(root, g=2, bf=0)
     whole = expected(root, 2)
     data = bytearray(path.read_bytes())
@@ -162,7 +155,7 @@ def test_a_video_cut_short_shows_what_there_is(sets, decoder, tmp_path):
 def test_who_stops_it_does_not_wait_for_a_file_that_never_opens(sets, tmp_path):
     root = tmp_path / "set"
     shutil.copytree(sets["own"], root)
-    (path,) = root.glob("videos/**/*.mp4")
+    (path,) = root.glob("videos/*cam0/**/*.mp4")
     path.unlink()
     os.mkfifo(path)
     one = Decoder(Dataset.open(root), 0, CAMERA, 1_000_000)

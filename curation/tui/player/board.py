@@ -9,6 +9,7 @@ import numpy as np
 from rich.cells import set_cell_size
 from rich.segment import Segment
 from rich.style import Style
+from textual.color import Color
 from textual.events import Click, MouseMove
 from textual.geometry import Region, Size
 from textual.message import Message
@@ -69,6 +70,8 @@ class Board(Widget):
         self._words = ""
         self._page = 0
         self._drawn: tuple[Size, list[Strip], list[tuple[Row, int, int]]] | None = None
+        self._plain, self._ground = Style.null(), Color(0, 0, 0)
+        self._series = [Style.null()] * len(_SERIES)
         self._last = (-1, -1)  # the cell of the cursor, and the frame, that are on the screen
 
     def load(self, length: int, spans: Sequence[Span]) -> None:
@@ -98,6 +101,11 @@ class Board(Widget):
         self._page += 1
         self.redraw()
         return self.title
+
+    def notify_style_update(self) -> None:
+        """Draw everything anew, as the theme is another."""
+        super().notify_style_update()
+        self._drawn = None
 
     def redraw(self) -> None:
         """Draw everything anew."""
@@ -157,19 +165,22 @@ class Board(Widget):
         """Return one line."""
         width = self.size.width
         if self._drawn is None or self._drawn[0] != self.size:
+            # These take long to ask for.
+            self._plain, self._ground = self.rich_style, self.background_colors[1]
+            self._series = [self._plain + Style(color=colour) for colour in _SERIES]
             self._drawn = self.size, *self._draw(self.size)
         if y == 0:
             return self._head(width)
         _, bodies, rows = self._drawn
         gutter, room = self._parts(width)
         if y - 1 >= len(bodies):
-            return self._filtered(Strip.blank(width, self.rich_style))
+            return self._filtered(Strip.blank(width, self._plain))
         body = bodies[y - 1]
         cell = lines.column_of(self.frame, self.length, room)
         if self.length and room and (y == 1 or rows):
             under = body.crop(cell, cell + 1)
             lined = under.text if y > 1 and under.text.strip() else "┃" if y == 1 else "│"
-            style = self.rich_style + Style(bold=True, reverse=lined not in "│┃")
+            style = self._plain + Style(bold=True, reverse=lined not in "│┃")
             cursor = self._filtered(Strip([Segment(lined, style)], 1))
             body = Strip.join([body.crop(0, cell), cursor, body.crop(cell + 1, room)])
         return Strip.join([self._label(y, gutter, rows), body]) if gutter else body
@@ -200,15 +211,15 @@ class Board(Widget):
         styles = {kind: self.get_component_rich_style(name) for kind, name in _GROUNDS.items()}
         segments = []
         for text, who, kind in runs:
-            style = styles.get(kind, self.rich_style)
+            style = styles.get(kind, self._plain)
             if who >= 0:
                 style += Style(color=_SERIES[who % len(_SERIES)])
             segments.append(Segment(text, style))
-        return self._filtered(Strip(segments).adjust_cell_length(width, self.rich_style))
+        return self._filtered(Strip(segments).adjust_cell_length(width, self._plain))
 
     def _filtered(self, strip: Strip) -> Strip:
         for line_filter in self.get_line_filters():
-            strip = strip.apply_filter(line_filter, self.background_colors[1])
+            strip = strip.apply_filter(line_filter, self._ground)
         return strip
 
     def _head(self, width: int) -> Strip:
@@ -222,7 +233,7 @@ class Board(Widget):
     def _label(self, y: int, gutter: int, rows: list[tuple[Row, int, int]]) -> Strip:
         """Return what stands left of a line: names and values, in the colours of what they name."""
         segments: list[Segment] = []
-        plain = self.rich_style
+        plain = self._plain
         if y == 1:
             segments = [Segment(f" {self.title}", plain + Style(bold=True))]
         for row, first, height in rows:
@@ -232,14 +243,14 @@ class Board(Widget):
         return self._filtered(strip)
 
     def _row_label(self, row: Row, line: int, height: int, gutter: int) -> list[Segment]:
-        plain = self.rich_style
+        plain = self._plain
         values = (
             row.series[:, self.frame] if self.frame < row.series.shape[1] else np.full(len(row.words), np.nan)
         )
         said = [
             Segment(
                 f" {word + ' ' if word and word != 'ms' else ''}{lines.number(value)}{' ms' if word == 'ms' else ''}",
-                plain + Style(color=_SERIES[i % len(_SERIES)]),
+                self._series[i % len(_SERIES)],
             )
             for i, (word, value) in enumerate(zip(row.words, values))
         ]
@@ -248,8 +259,10 @@ class Board(Widget):
         if height > 1 and line != 1:
             return [Segment(f" {row.name}", plain)] if line == 0 else []
         if height > 1:
-            colours = (Style(color=_SERIES[i % len(_SERIES)]) for i in range(len(said)))
-            return [Segment(f" {lines.number(v)}", plain + c) for v, c in zip(values, colours)]
+            return [
+                Segment(f" {lines.number(value)}", self._series[i % len(_SERIES)])
+                for i, value in enumerate(values)
+            ]
         # One line for all: the numbers stand at its right, without their words.
         numbers = " ".join(lines.number(value) for value in values)
         name = set_cell_size(f" {row.name}", max(0, gutter - 2 - len(numbers)))

@@ -223,8 +223,7 @@ class Player(Vertical, can_focus=True):
         for words in self._pictures.troubles(clip) - self._told:
             self._told.add(words)
             self.post_message(self.Failed(words))
-        if transport.playing and frame != before:
-            self._count(now_s, (frame - before) % clip.length, exact)
+        self._count(now_s, (frame - before) % clip.length, exact)
         self._board.move(frame, self._head(frame), self._trouble(now_s))
         if frame != before:
             self.post_message(self.Moved(frame))
@@ -245,9 +244,13 @@ class Player(Vertical, can_focus=True):
         self._vectors_shown = True
 
     def _count(self, now_s: float, due: int, exact: bool) -> None:
-        self._counted.append((now_s, due, exact))
-        while self._counted and now_s - self._counted[0][0] > _COUNTED_S:
-            self._counted.popleft()
+        """Count the frames that were due since the last look, and whether the last of them is shown."""
+        if due:
+            self._counted.append((now_s, due, exact))
+            while now_s - self._counted[0][0] > _COUNTED_S:
+                self._counted.popleft()
+        elif exact and self._counted and not self._counted[-1][2]:
+            self._counted[-1] = (*self._counted[-1][:2], True)  # it came while it was still due
 
     def _trouble(self, now_s: float) -> str:
         """Say how many frames are shown of those that are due, where it is not all of them."""

@@ -32,6 +32,12 @@ def _with(flown: Flown, span: tuple[int, int] | None, **changed: object) -> Flow
     return replace(flown, span=span, **changed)
 
 
+def _at(flown: Flown, index: np.ndarray | slice) -> dict[str, object]:
+    """Return the rows of a flight's columns at some frames."""
+    scene = None if flown.scene is None else flown.scene[index]
+    return {"state": flown.state[index], "action": flown.action[index], "scene": scene}
+
+
 def nan(flown: Flown, frames: float, rng: np.random.Generator) -> Flown:
     state, n = flown.state.copy(), int(frames)
     t = int(rng.integers(0, len(state) - n))
@@ -105,14 +111,14 @@ def dropped_frames(flown: Flown, frames: float, rng: np.random.Generator) -> Flo
     n = int(frames)
     t, _ = moving_place(flown, n, rng, 0.8 * n)
     keep = np.r_[0:t, t + n : len(flown.state)]
-    return _with(flown, (t - 1, t + 1), state=flown.state[keep], action=flown.action[keep])
+    return _with(flown, (t - 1, t + 1), **_at(flown, keep))
 
 
 def repeated_frames(flown: Flown, frames: float, rng: np.random.Generator) -> Flown:
     n = int(frames)
     t, _ = moving_place(flown, n, rng, 0.8 * n)
     index = np.r_[0:t, np.full(n, t), t : len(flown.state)]
-    return _with(flown, (t, t + n + 1), state=flown.state[index], action=flown.action[index])
+    return _with(flown, (t, t + n + 1), **_at(flown, index))
 
 
 def joint_swap(flown: Flown, share: float, rng: np.random.Generator) -> Flown:
@@ -157,11 +163,11 @@ def wrong_task(flown: Flown, size: float, rng: np.random.Generator) -> Flown:
 
 def truncated(flown: Flown, share: float, rng: np.random.Generator) -> Flown:
     n = round((1 - share) * len(flown.state))
-    return _with(flown, (n - 10, n), state=flown.state[:n], action=flown.action[:n])
+    return _with(flown, (n - 10, n), **_at(flown, slice(n)))
 
 
 def duplicate(flown: Flown, noise_deg: float, rng: np.random.Generator) -> Flown:
     """The same flight twice, the copy with noise and without its first frames."""
     state = flown.state + rng.normal(0, noise_deg, flown.state.shape) if noise_deg else flown.state.copy()
-    first = 4 if noise_deg else 0
-    return _with(flown, None, state=state[first:], action=flown.action[first:])
+    copy = replace(flown, state=state)
+    return _with(copy, None, **_at(copy, slice(4 if noise_deg else 0, None)))

@@ -109,6 +109,15 @@ def failed_grasp(sky: Sky, flown: Flown, miss_m: float, rng: np.random.Generator
     return _scripted(sky, flown, style, person.hand_deg)
 
 
+def wrong_goal(sky: Sky, flown: Flown, off_m: float, rng: np.random.Generator) -> Flown:
+    """The cube is put down beside the disc, on either side of it."""
+    from curation_bench.pilots import PEOPLE, style_of
+
+    person = PEOPLE[int(np.random.default_rng([flown.seed, 0xF1]).integers(len(PEOPLE)))]
+    aside = np.array([0.0, off_m * rng.choice([-1, 1])])
+    return _scripted(sky, flown, replace(style_of(person, flown.seed), place_m=aside), person.hand_deg)
+
+
 def dropped_cube(sky: Sky, flown: Flown, share: float, rng: np.random.Generator) -> Flown:
     """The jaws open on the way, for the last `share` of the time that they held the cube."""
     action = flown.action.copy()
@@ -127,7 +136,7 @@ def _scripted(sky: Sky, flown: Flown, style: object, hand_deg: float) -> Flown:
     state, _ = sky.observe()
     scene = np.asarray(sky.robot.task.environment_state(), float)
     flight = Flight(style, sky.reach, to_radians(state), scene)  # type: ignore[arg-type]
-    states, actions, t = [], [], 0
+    states, actions, scenes, t = [], [], [], 0
     while t / FPS < min(20.0, flight.end_s):
         scene = np.asarray(sky.robot.task.environment_state(), float)
         t += 1
@@ -135,6 +144,7 @@ def _scripted(sky: Sky, flown: Flown, style: object, hand_deg: float) -> Flown:
         asked = np.round((asked + wander[t] * min(1.0, t / 10)) / TICK_DEG) * TICK_DEG
         states.append(state)
         actions.append(asked)
+        scenes.append(scene)
         sky.act(asked)
         state, _ = sky.observe()
     rng = np.random.default_rng([flown.seed, 0xF3])
@@ -147,4 +157,5 @@ def _scripted(sky: Sky, flown: Flown, style: object, hand_deg: float) -> Flown:
         action=np.array(actions),
         success=bool(sky.robot.task.success()),
         span=span,
+        scene=np.array(scenes, np.float32),
     )

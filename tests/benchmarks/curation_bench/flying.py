@@ -22,7 +22,10 @@ TICK_DEG = 360 / 4096
 
 @dataclass
 class Flown:
-    """One flight: state and action in lerobot's units, float64, (n_frames, 6), and what is known of it."""
+    """One flight: state and action in lerobot's units, float64, (n_frames, 6), and what is known of it.
+
+    `scene` is the task's `environment_state` at each frame, float32, (n_frames, 5).
+    """
 
     seed: int
     task: str
@@ -34,6 +37,7 @@ class Flown:
     level: int = 0
     span: tuple[int, int] | None = None
     pictures: dict[str, np.ndarray] = field(default_factory=dict)
+    scene: np.ndarray | None = None
 
 
 class Sky:
@@ -53,6 +57,9 @@ class Sky:
     def observe(self) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         seen = self.robot.get_observation()
         return np.array([seen[key] for key in ACTION_KEYS]), {c: seen[c] for c in self.cameras}
+
+    def scene(self) -> np.ndarray:
+        return np.asarray(self.robot.task.environment_state(), np.float32)
 
     def act(self, action: np.ndarray) -> None:
         self.robot.send_action(dict(zip(ACTION_KEYS, action.tolist())))
@@ -89,6 +96,7 @@ def fly(sky: Sky, seed: int, task: str, unusual: str | None = None) -> Flown:
     pauses = [0.35 * flight.expected_s, 0.7 * flight.expected_s] if unusual == "planned_pause" else []
     pause_s = rng.uniform(0.7, 1.3)
     flight_s, held_s, states, actions, shown = 0.0, 0.0, [], [], {c: [] for c in sky.cameras}
+    scenes: list[np.ndarray] = []
     goal = state
     for t in range(len(wander)):
         scene = np.asarray(sky.robot.task.environment_state(), float)
@@ -105,6 +113,7 @@ def fly(sky: Sky, seed: int, task: str, unusual: str | None = None) -> Flown:
         asked = np.round((goal + wander[t] * min(1.0, t / 10) + sway) / TICK_DEG) * TICK_DEG
         states.append(state)
         actions.append(asked)
+        scenes.append(sky.scene())
         for camera, picture in pictures.items():
             shown[camera].append(picture)
         sky.act(asked)
@@ -121,6 +130,7 @@ def fly(sky: Sky, seed: int, task: str, unusual: str | None = None) -> Flown:
         np.array(actions),
         success,
         pictures={c: np.array(p) for c, p in shown.items()},
+        scene=np.array(scenes),
     )
 
 
@@ -141,13 +151,13 @@ def fly_again(
         sent: What the servos get, where that is something else than what is recorded.
     """
     sky.begin(flown.seed)
-    states = []
+    states, scenes = [], []
     for t, asked in enumerate(actions if sent is None else sent):
         states.append(sky.observe()[0])
+        scenes.append(sky.scene())
         disturb(sky, t)
         sky.act(asked)
     rng = np.random.default_rng([flown.seed, 0xF2])
     success = bool(sky.robot.task.success()) if flown.task == PICK else True
-    return Flown(
-        flown.seed, flown.task, flown.style, measured(np.array(states), rng), actions.copy(), success
-    )
+    state = measured(np.array(states), rng)
+    return Flown(flown.seed, flown.task, flown.style, state, actions.copy(), success, scene=np.array(scenes))

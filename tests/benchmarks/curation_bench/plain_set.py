@@ -12,20 +12,31 @@ import pyarrow.parquet as pq
 
 from collector.dataset import schema, stats, tables
 from collector.robots.sim_so101.joints import ACTION_KEYS
+from collector.robots.sim_so101.task import PickPlaceTask
 from curation_bench.flying import FPS, Flown
 
 
-def write_plain(root: Path, flights: Sequence[Flown], with_stats: bool = True) -> None:
-    """Write a dataset with `observation.state` and `action` only.
+def write_plain(
+    root: Path,
+    flights: Sequence[Flown],
+    with_stats: bool = True,
+    with_scene: bool = False,
+    with_success: bool = False,
+) -> None:
+    """Write a dataset with `observation.state` and `action` only, unless more is asked for.
 
     Args:
         root: Folder to make.
         flights: The episodes.
         with_stats: Whether the episode table holds each episode's statistics.
+        with_scene: Whether to write `observation.environment_state` too, which policies see and no check reads.
+        with_success: Whether the episode table says of each episode whether it succeeded.
     """
-    features = schema.normalised(
-        {"observation.state": schema.vector(ACTION_KEYS), "action": schema.vector(ACTION_KEYS)}
-    )
+    specs = {"observation.state": schema.vector(ACTION_KEYS), "action": schema.vector(ACTION_KEYS)}
+    if with_scene:
+        names = PickPlaceTask.environment_state_names
+        specs["observation.environment_state"] = schema.vector(names, privileged=True)
+    features = schema.normalised(specs)
     tasks = sorted({f.task for f in flights})
     lengths = np.array([len(f.state) for f in flights])
     frames = np.concatenate([np.arange(n) for n in lengths])
@@ -38,6 +49,8 @@ def write_plain(root: Path, flights: Sequence[Flown], with_stats: bool = True) -
         "index": np.arange(len(frames)),
         "task_index": np.repeat([tasks.index(f.task) for f in flights], lengths),
     }
+    if with_scene:
+        columns["observation.environment_state"] = np.concatenate([f.scene for f in flights])
     for folder in ("data/chunk-000", "meta/episodes/chunk-000"):
         (root / folder).mkdir(parents=True)
     arrays = {
@@ -61,6 +74,8 @@ def write_plain(root: Path, flights: Sequence[Flown], with_stats: bool = True) -
             "meta/episodes/chunk_index": 0,
             "meta/episodes/file_index": 0,
         }
+        if with_success:
+            row["success"] = flown.success
         if with_stats:
             part = {k: v[row["dataset_from_index"] : row["dataset_to_index"]] for k, v in columns.items()}
             row |= stats.flatten(stats.episode_stats(part, features))

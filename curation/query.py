@@ -11,7 +11,7 @@ from collector.dataset.reader import Dataset
 from collector.dataset.saved import Selections
 from collector.dataset.sealed import is_statement
 from collector.dataset.select import episode_rows, query
-from collector.dataset.tables import read_parquet
+from collector.dataset.tables import highest
 from collector.errors import UsageError
 
 SHOWN = (
@@ -41,8 +41,9 @@ def never_scored(dataset: Dataset) -> int:
     path = dataset.root / "curation" / "scores.parquet"
     if not path.exists():
         return 0
-    scored = read_parquet(path, ["episode_index"])["episode_index"].unique()
-    return max(0, dataset.num_episodes - len(scored))
+    # A scoring has a row of every episode that there was: the highest number tells how many those were.
+    last = highest(path, "episode_index")
+    return max(0, dataset.num_episodes - 1 - last)
 
 
 def query_episodes(

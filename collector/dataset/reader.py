@@ -48,11 +48,11 @@ class Dataset:
                 f"{episodes.num_rows}; record or pull it again"
             )
         episodes = episodes.slice(0, expected)  # one row more: a save was interrupted after its commit
-        if episodes["episode_index"].to_pylist() != list(range(expected)):
+        if not np.array_equal(schema.to_numpy(episodes["episode_index"]), np.arange(expected)):
             raise DataError(f"{root} is damaged: its episode table does not count 0 to {expected - 1}")
         trust.check_episodes(root, episodes)
         dataset = cls(root, info, episodes)
-        for path in sorted(set(dataset.data_files)):
+        for path in sorted(dataset._paths.values()):
             if not path.exists():
                 raise DataError(f"{root} is half-written: {path.relative_to(root)} is missing; pull it again")
         return dataset
@@ -95,14 +95,25 @@ class Dataset:
         return schema.to_numpy(self.episodes["length"])
 
     @cached_property
+    def _places(self) -> list[tuple[int, int]]:
+        """Chunk and file index of each episode's data."""
+        chunks, files = (
+            schema.to_numpy(self.episodes[f"data/{name}_index"]).tolist() for name in ("chunk", "file")
+        )
+        return list(zip(chunks, files))
+
+    @cached_property
+    def _paths(self) -> dict[tuple[int, int], Path]:
+        """Each data file by its place: a path an episode would cost more than all else of opening a large set."""
+        pattern = self.info.get("data_path") or schema.DATA_PATH
+        return {
+            at: self.root / pattern.format(chunk_index=at[0], file_index=at[1]) for at in set(self._places)
+        }
+
+    @cached_property
     def data_files(self) -> list[Path]:
         """The data file of each episode."""
-        pattern = self.info.get("data_path") or schema.DATA_PATH
-        chunks, files = (self.episodes[f"data/{name}_index"].to_pylist() for name in ("chunk", "file"))
-        places = list(zip(chunks, files))
-        # A path an episode would cost more than all else of opening a large set.
-        paths = {at: self.root / pattern.format(chunk_index=at[0], file_index=at[1]) for at in set(places)}
-        return [paths[at] for at in places]
+        return [self._paths[at] for at in self._places]
 
     def video_place(self, episode: int, camera: str) -> tuple[Path, float]:
         """Return the file of an episode's video and where the episode begins in it [s]."""

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from collector.dataset import trust
 from collector.dataset.parquet_salvage import has_footer
+from collector.dataset.schema import to_numpy
 from collector.errors import DataError
 
 INFO = Path("meta/info.json")
@@ -70,6 +71,26 @@ def read_parquet(
     """
     with _damage(path):
         return pq.ParquetFile(path, read_dictionary=list(as_dictionary)).read(columns=columns)
+
+
+def highest(path: Path, column: str) -> int:
+    """Return the highest value of a column of whole numbers, -1 of an empty one; by the file's own notes if it has any.
+
+    Raises:
+        DataError: If the file is missing, half-written or has no such column.
+    """
+    with _damage(path):
+        file = pq.ParquetFile(path)
+        if column not in file.schema.names:
+            raise DataError(f"{path} has no column '{column}': restore it")
+        at = file.schema.names.index(column)
+        noted = [
+            file.metadata.row_group(k).column(at).statistics for k in range(file.metadata.num_row_groups)
+        ]
+        if noted and all(note is not None and note.has_min_max for note in noted):
+            return max(int(note.max) for note in noted)
+        values = to_numpy(file.read(columns=[column])[column])
+        return int(values.max()) if len(values) else -1
 
 
 def read_schema(path: Path) -> pa.Schema:
@@ -187,7 +208,15 @@ def read_episodes(root: Path, with_stats: bool = False) -> pa.Table:
                 ) from error
     if "episode_index" not in table.column_names:
         raise DataError(f"{root / 'meta' / 'episodes'} has no column 'episode_index': restore it")
-    return table.sort_by("episode_index")
+    return table if _rises(table["episode_index"]) else table.sort_by("episode_index")
+
+
+def _rises(column: pa.ChunkedArray) -> bool:
+    """Whether a column of whole numbers is in ascending order, as nearly every table is: sorting copies all of it."""
+    if not pa.types.is_integer(column.type) or column.null_count:
+        return False
+    values = to_numpy(column)
+    return bool((values[1:] >= values[:-1]).all())
 
 
 def place(ordinal: int, chunk_size: int) -> tuple[int, int]:

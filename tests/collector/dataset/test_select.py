@@ -1,6 +1,7 @@
 """Choosing episodes by SQL: what it sees, and what it refuses."""
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from flown import FPS, STATE, fly, record
 
@@ -9,8 +10,10 @@ from collector.dataset.durable import write_bytes
 from collector.dataset.labels import Labels
 from collector.dataset.reader import Dataset
 from collector.dataset.select import episode_view, select_episodes
-from collector.dataset.tables import parquet_bytes
-from collector.errors import UsageError
+from collector.dataset.tables import episode_files, highest, parquet_bytes, read_episodes
+from collector.dataset.views import _tasks as view_tasks
+from collector.dataset.views import episodes
+from collector.errors import DataError, UsageError
 
 FEATURES = schema.features_for(STATE, STATE, {})
 
@@ -114,3 +117,38 @@ def test_a_set_without_labels_scores_or_our_columns(tmp_path):
     theirs.finalize()
     dataset = Dataset.open(tmp_path / "s")
     assert select_episodes(dataset, "verdict IS NULL and success IS NULL and length = 3") == [0, 1]
+
+
+@pytest.mark.parametrize("tasks", [[["b"], ["a", "b"], []], [["b"], ["a", "b"], None]])
+def test_an_episode_s_task_is_its_first_and_of_none_null(tmp_path, tasks):
+    root = tmp_path / "set"
+    record(root, [fly(seed, 5, FEATURES) for seed in range(3)], features=FEATURES)
+    dataset = Dataset.open(root)
+    at = dataset.episodes.schema.get_field_index("tasks")
+    dataset.episodes = dataset.episodes.set_column(at, "tasks", pa.array(tasks, pa.list_(pa.string())))
+    assert episodes(dataset)["task"].to_pylist() == ["b", "a", None]
+    dataset.episodes = dataset.episodes.slice(1)  # part of a table begins within its words
+    assert view_tasks(dataset.episodes) == ["a", None]
+
+
+def test_a_table_out_of_order_is_put_in_order(tmp_path):
+    root = tmp_path / "set"
+    record(root, [fly(seed, 5 + seed, FEATURES) for seed in range(4)], features=FEATURES)
+    path = max(episode_files(root))
+    whole = read_episodes(root, with_stats=True)
+    for file in episode_files(root):
+        file.unlink()
+    write_bytes(path, parquet_bytes(whole.take([2, 0, 3, 1])))
+    assert Dataset.open(root).lengths().tolist() == [5, 6, 7, 8]
+
+
+@pytest.mark.parametrize("noted", [True, False])
+def test_the_highest_number_of_a_file(tmp_path, noted):
+    path = tmp_path / "scores.parquet"
+    table = pa.table({"words": [["a"]] * 7, "episode_index": [3, 0, 6, 1, 2, 6, 5]})
+    pq.write_table(table, path, row_group_size=3, write_statistics=noted)
+    assert highest(path, "episode_index") == 6
+    pq.write_table(table.slice(0, 0), path)
+    assert highest(path, "episode_index") == -1
+    with pytest.raises(DataError, match="has no column 'x'"):
+        highest(path, "x")

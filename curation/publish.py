@@ -38,6 +38,7 @@ class Publication:
         versions: Tags to set beside `v3.0`.
         before: The dataset that is there now; None where there is none that can be read.
         difference: How this one (B) differs from it (A); None where the tables are the same or cannot be matched.
+        strange: Why what is there now is no version of this dataset; "" where it is one, or nothing of it would go.
     """
 
     dataset: Dataset
@@ -45,6 +46,7 @@ class Publication:
     versions: tuple[str, ...]
     before: Dataset | None
     difference: Difference | None
+    strange: str = ""
 
     @property
     def vanishing(self) -> list[int]:
@@ -89,11 +91,11 @@ def prepare(
         files, ignore = {"README.md": card.encode(), **pictures}, [*ignore, f"{PICTURES}/*"]
     plan = plan_mirror(dataset.root, repo_id, files=files, ignore=ignore)
     names = tuple(name for name in versions if name != FORMAT_TAG)
-    before, difference = None, None
+    before, difference, strange = None, None, ""
     if plan.commit is not None:
         _check_versions(plan, names)
-        before, difference = _compare(dataset, plan)
-    return Publication(dataset, plan, names, before, difference)
+        before, difference, strange = _compare(dataset, plan)
+    return Publication(dataset, plan, names, before, difference, strange)
 
 
 def card_pictures(dataset: Dataset) -> dict[str, bytes]:
@@ -140,7 +142,7 @@ def verify(publication: Publication, done: PushResult) -> Proof:
     from huggingface_hub import hf_hub_download
 
     from collector.hub.client import remote_files
-    from collector.hub.connection import connect, hub_errors
+    from collector.hub.connection import connect, hub_errors, without_bars
     from collector.hub.mirror import same_content
 
     contents = publication.plan.contents
@@ -148,7 +150,7 @@ def verify(publication: Publication, done: PushResult) -> Proof:
         there = remote_files(api, done.repo_id, "dataset", done.commit)
         differing = [p for p, c in contents.items() if p not in there or not same_content(c, there[p])]
         sample = _sample({path: file.size for path, file in there.items() if path in contents}, done.commit)
-        with TemporaryDirectory() as folder:
+        with TemporaryDirectory() as folder, without_bars():
             for path in sample:
                 pulled = hf_hub_download(
                     done.repo_id,
@@ -188,9 +190,13 @@ def _check_versions(plan: MirrorPlan, names: Sequence[str]) -> None:
             )
 
 
-def _compare(dataset: Dataset, plan: MirrorPlan) -> tuple[Dataset | None, Difference | None]:
-    """Return the dataset at the plan's commit, and how ours differs; its tables are fetched only where they differ."""
+def _compare(dataset: Dataset, plan: MirrorPlan) -> tuple[Dataset | None, Difference | None, str]:
+    """Return the dataset at the plan's commit, how ours differs, and why it is another thing, where it is.
+
+    Its tables are fetched only where they differ.
+    """
     from collector.hub.client import pull
+    from collector.hub.connection import without_bars
     from curation.diff import compare
     from curation.remote import COLUMNS
 
@@ -198,12 +204,18 @@ def _compare(dataset: Dataset, plan: MirrorPlan) -> tuple[Dataset | None, Differ
         path.startswith(("data/", "meta/", "curation/"))
         for path in [*plan.added, *plan.changed, *plan.deleted]
     ):
-        return None, None
+        return None, None, ""
+    taken = bool(plan.deleted or plan.changed)
+    with without_bars():
+        root = pull(plan.repo_id, revision=plan.commit, allow_patterns=COLUMNS)
     try:
-        before = Dataset.open(pull(plan.repo_id, revision=plan.commit, allow_patterns=COLUMNS))
-        return before, compare(before, dataset)
-    except (DataError, UsageError):  # no dataset, or one of other columns
-        return None, None
+        before = Dataset.open(root)
+    except DataError:
+        return None, None, "no LeRobot v3.0 dataset that can be read" if taken else ""
+    try:
+        return before, compare(before, dataset), ""
+    except (DataError, UsageError):
+        return None, None, "a dataset of other columns" if taken else ""
 
 
 def _sample(sizes: dict[str, int], seed: str) -> list[str]:

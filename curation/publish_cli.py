@@ -30,16 +30,8 @@ def run(args: list[str]) -> int:
         if flags.json:
             print_json(_as_json(publication) | {"published": False})
         return 0
-    if (
-        publication.vanishing
-        and not flags.yes
-        and not flags.json
-        and sys.stdin.isatty()
-        and sys.stdout.isatty()
-    ):
-        answer = input("Publish the version without them? [y/N] ")
-        if answer.strip().lower() not in ("y", "yes"):
-            raise UsageError("nothing was published")
+    if not flags.yes and not flags.json and sys.stdin.isatty() and sys.stdout.isatty():
+        _ask(publication)
     done = publish(publication, flags.private, flags.message)
     proof = verify(publication, done) if flags.verify else None
     tags = [FORMAT_TAG, *publication.versions]
@@ -64,13 +56,30 @@ def run(args: list[str]) -> int:
     return 0
 
 
+def _ask(publication: Publication) -> None:
+    """Ask before somebody's work goes out of sight.
+
+    Raises:
+        UsageError: If the answer is not yes.
+    """
+    if publication.strange:
+        question = f"Put this dataset in the place of what {publication.plan.repo_id} holds? [y/N] "
+    elif publication.vanishing:
+        question = "Publish the version without them? [y/N] "
+    else:
+        return
+    if input(question).strip().lower() not in ("y", "yes"):
+        raise UsageError("nothing was published")
+
+
 def _parser() -> ArgumentParser:
     from curation.card import DEFAULT_LICENSE
 
     parser = verb_parser(
         "publish",
         "Show what would change on the Hub ($HF_ENDPOINT), push an exact mirror in one commit with its card and the "
-        "tag v3.0, and verify it. Versions before stay; on a terminal it asks first where episodes vanish.",
+        "tag v3.0, and verify it. Versions before stay; on a terminal it asks first where episodes vanish, or what is "
+        "there is something else.",
     )
     parser.add_argument("dataset", metavar="DATASET", help=DATASET)
     parser.add_argument("--repo-id", metavar="NAMESPACE/NAME", required=True)
@@ -104,6 +113,11 @@ def _changes(publication: Publication) -> list[str]:
         what = f"{plan.repo_id} is new: {counted(dataset.num_episodes)}, {dataset.num_frames} frames"
         return [what, f"files: {_files('added', plan.added)}"]
     lines = [f"{plan.repo_id} is at commit {plan.commit[:12]}"]
+    if publication.strange:
+        lines.append(
+            f"what is there is {publication.strange}: of its files {len(plan.deleted)} will vanish and "
+            f"{len(plan.changed)} be replaced (the commit stays)"
+        )
     found, before = publication.difference, publication.before
     if found and before:
         lines[0] += f" with {counted(before.num_episodes)}; here are {counted(dataset.num_episodes)}"

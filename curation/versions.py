@@ -70,8 +70,10 @@ def open_version(name: str) -> Dataset:
 
 def _counts(repo_id: str, commit: str) -> tuple[int | None, int | None]:
     from collector.hub.client import pull
+    from collector.hub.connection import without_bars
 
-    path = pull(repo_id, revision=commit, allow_patterns=[_INFO]) / _INFO
+    with without_bars():
+        path = pull(repo_id, revision=commit, allow_patterns=[_INFO]) / _INFO
     try:
         info = json.loads(path.read_text(encoding="utf-8"))
         return int(info["total_episodes"]), int(info["total_frames"])

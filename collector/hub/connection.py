@@ -50,15 +50,23 @@ def connect() -> Iterator[HfApi]:
     if parts.hostname in ("127.0.0.1", "localhost", "::1"):
         _bypass_proxies(parts.hostname)
     from huggingface_hub import HfApi
+
+    with contextlib.nullcontext() if sys.stderr.isatty() else without_bars():
+        yield HfApi(endpoint=address, library_name="demodeck")
+
+
+@contextlib.contextmanager
+def without_bars() -> Iterator[None]:
+    """Fetch without progress bars: off a terminal, or what is small and would run across the words of a command."""
     from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 
-    quiet = are_progress_bars_disabled() or sys.stderr.isatty()
-    if not quiet:
+    already = are_progress_bars_disabled()
+    if not already:
         disable_progress_bars()
     try:
-        yield HfApi(endpoint=address, library_name="demodeck")
+        yield
     finally:
-        if not quiet:
+        if not already:
             enable_progress_bars()
 
 

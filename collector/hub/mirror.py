@@ -145,7 +145,7 @@ def push_plan(
     """
     repo_type = plan.repo_type
     with hub_errors(f"{repo_type} {plan.repo_id}"), connect() as api, without_xet(api):
-        repo_id = api.create_repo(plan.repo_id, repo_type=repo_type, private=private, exist_ok=True).repo_id
+        repo_id = _made(api, plan, private)
         state: Any = api.repo_info(repo_id, repo_type=repo_type, revision="main")
         if private is not None and bool(state.private) != private:
             api.update_repo_settings(repo_id, repo_type=repo_type, private=private)
@@ -178,6 +178,24 @@ def push_plan(
             n_deleted=len(plan.deleted),
             n_unchanged=plan.n_unchanged,
         )
+
+
+def _made(api: HfApi, plan: MirrorPlan, private: bool | None) -> str:
+    """Make the repository where there is none; return its full name."""
+    from huggingface_hub import get_token
+    from huggingface_hub.errors import HfHubHTTPError
+
+    try:
+        return api.create_repo(
+            plan.repo_id, repo_type=plan.repo_type, private=private, exist_ok=True
+        ).repo_id
+    except HfHubHTTPError as error:
+        if error.response.status_code != 401 or get_token():
+            raise
+        raise HubError(
+            f"{plan.repo_type} {plan.repo_id}: publishing to the Hub at {api.endpoint} needs a login: run "
+            "'hf auth login', or set HF_TOKEN"
+        ) from error
 
 
 def push_mirror(

@@ -163,3 +163,22 @@ def test_a_pulled_set_is_published_again_with_a_card_of_its_own_state(arm, hub, 
     with open(text) as file:  # noqa: PTH123
         now = file.read()
     assert ("ours" in now) == own and ("| verdict | 2 | 8 | 75 % | 0.00" in now) != own
+
+
+def test_a_name_that_something_else_has_is_not_overwritten_unasked(arm, hub, curate, command_env):
+    hub.create_repo("ann/arm", repo_type="dataset")
+    theirs = hub.upload_file(
+        path_or_fileobj=b"a,b\n1,2\n", path_in_repo="years.csv", repo_id="ann/arm", repo_type="dataset"
+    )
+    terminal = Terminal(["publish", arm, "--repo-id", "ann/arm"], command_env)
+    try:
+        terminal.wait_for("no LeRobot v3.0 dataset that can be read: of its files 1 will vanish")
+        terminal.wait_for(r"in the place of what ann/arm holds\? \[y/N\]")
+        terminal.type(b"\n")
+        terminal.wait_for("nothing was published")
+        assert terminal.process.wait(240) == 2
+    finally:
+        terminal.close()
+    assert hub.dataset_info("ann/arm").sha == theirs.oid
+    pushed(curate, "arm", "--yes")
+    assert not hub.file_exists("ann/arm", "years.csv", repo_type="dataset")

@@ -99,7 +99,8 @@ def test_our_client_says_what_is_missing(lab, tmp_path: Path, monkeypatch: pytes
     assert "refused the token" in complaint(pull, "ana/mine")
     monkeypatch.delenv("HF_TOKEN")
     assert "HF_TOKEN" in complaint(pull, "ana/mine")
-    assert "HF_TOKEN" in complaint(push_mirror, tmp_path / "set", "ana/mine")
+    said = complaint(push_mirror, tmp_path / "set", "ana/new")
+    assert "publishing" in said and "needs a login" in said and "HF_TOKEN" in said
     monkeypatch.setenv("HF_TOKEN", "a-token")
     assert pull("ana/mine").name == done.commit
     push_mirror(tmp_path / "set", "ana/mine", private=False)

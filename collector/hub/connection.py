@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +18,18 @@ if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
 PUBLIC_HUB = "https://huggingface.co"
+
+
+class _WithoutAddresses(logging.Filter):
+    """Cuts addresses out of what `huggingface_hub` says when it tries again: they fill the screen, and are signed."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        said = record.getMessage()
+        record.msg, record.args = re.sub(r"thrown while requesting (\w+) \S+", r"in answer to a \1", said), ()
+        return True
+
+
+_without_addresses = _WithoutAddresses()
 
 
 def endpoint() -> str:
@@ -51,6 +65,7 @@ def connect() -> Iterator[HfApi]:
         _bypass_proxies(parts.hostname)
     from huggingface_hub import HfApi
 
+    logging.getLogger("huggingface_hub.utils._http").addFilter(_without_addresses)  # no more than once
     with contextlib.nullcontext() if sys.stderr.isatty() else without_bars():
         yield HfApi(endpoint=address, library_name="demodeck")
 
@@ -97,12 +112,13 @@ def without_xet(api: HfApi) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def hub_errors(what: str, revision: str | None = None) -> Iterator[None]:
+def hub_errors(what: str, revision: str | None = None, *, cut: str = "") -> Iterator[None]:
     """Turn what `huggingface_hub` raises into a `HubError` of one line.
 
     Args:
         what: The repository, for messages: "dataset ana/cubes".
         revision: The revision asked for.
+        cut: What to add where the Hub does not answer, or no more.
     """
     import httpx
     from huggingface_hub import errors
@@ -112,19 +128,19 @@ def hub_errors(what: str, revision: str | None = None) -> Iterator[None]:
     except (errors.HfHubHTTPError, errors.HFValidationError, errors.LocalTokenNotFoundError) as error:
         raise HubError(_explain(error, what, revision)) from error
     except httpx.HTTPError as error:
-        raise HubError(_unreachable(error)) from error
+        raise HubError(_unreachable(error) + cut) from error
     except errors.OfflineModeIsEnabled as error:
         raise HubError(f"{what} cannot be reached: HF_HUB_OFFLINE is set, unset it") from error
     except errors.LocalEntryNotFoundError as error:
-        raise HubError(_explain_chain(error, what, revision)) from error
+        raise HubError(_explain_chain(error, what, revision, cut)) from error
     except (RuntimeError, ValueError) as error:
         # An upload's failure arrives wrapped, its cause chained.
         if isinstance(error.__cause__, (errors.HfHubHTTPError, httpx.HTTPError)):
-            raise HubError(_explain_chain(error, what, revision)) from error
+            raise HubError(_explain_chain(error, what, revision, cut)) from error
         raise
 
 
-def _explain_chain(error: BaseException, what: str, revision: str | None) -> str:
+def _explain_chain(error: BaseException, what: str, revision: str | None, cut: str) -> str:
     import httpx
     from huggingface_hub.errors import HfHubHTTPError
 
@@ -133,7 +149,7 @@ def _explain_chain(error: BaseException, what: str, revision: str | None) -> str
         if isinstance(cause, HfHubHTTPError):
             return _explain(cause, what, revision)
         if isinstance(cause, httpx.HTTPError):
-            return _unreachable(cause)
+            return _unreachable(cause) + cut
         cause = cause.__cause__ or cause.__context__
     return f"{what} could not be fetched: {_one_line(str(error))}"
 

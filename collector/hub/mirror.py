@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 UNFINISHED = ("*.tmp", "*.part", "*.partial", "*.incomplete", "*.lock", "*~", "__pycache__")
 # The real Hub makes this file itself and needs it for its large files.
 _KEPT_REMOTELY = (".gitattributes",)
+_CUT = "; no half of it is seen there: run the same command again, and what has arrived is not sent twice"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,7 +145,8 @@ def push_plan(
             committed since the plan was made.
     """
     repo_type = plan.repo_type
-    with hub_errors(f"{repo_type} {plan.repo_id}"), connect() as api, without_xet(api):
+    what = f"{repo_type} {plan.repo_id}"
+    with hub_errors(what, cut=_CUT), connect() as api, without_xet(api):
         repo_id = _made(api, plan, private)
         state: Any = api.repo_info(repo_id, repo_type=repo_type, revision="main")
         if private is not None and bool(state.private) != private:
@@ -186,9 +188,7 @@ def _made(api: HfApi, plan: MirrorPlan, private: bool | None) -> str:
     from huggingface_hub.errors import HfHubHTTPError
 
     try:
-        return api.create_repo(
-            plan.repo_id, repo_type=plan.repo_type, private=private, exist_ok=True
-        ).repo_id
+        return api.create_repo(plan.repo_id, repo_type=plan.repo_type, private=private, exist_ok=True).repo_id
     except HfHubHTTPError as error:
         if error.response.status_code != 401 or get_token():
             raise

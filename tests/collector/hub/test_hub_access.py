@@ -8,10 +8,12 @@ import httpx
 import pytest
 from huggingface_hub import HfApi
 from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
+from huggingface_hub.utils import hf_raise_for_status
 
 from collector.errors import HubError, UsageError
 from collector.hub.access import Gate, User, is_loopback, parse_token
 from collector.hub.client import pull
+from collector.hub.connection import hub_errors
 from collector.hub.mirror import push_mirror
 from collector.hub.names import Refusal
 
@@ -106,6 +108,16 @@ def test_our_client_says_what_is_missing(lab, tmp_path: Path, monkeypatch: pytes
     push_mirror(tmp_path / "set", "ana/mine", private=False)
     monkeypatch.setenv("HF_TOKEN", "b-token")
     assert pull("ana/mine").name == done.commit
+
+
+def test_a_gated_repository_says_how_to_get_in() -> None:
+    request = httpx.Request("GET", "http://127.0.0.1:1/datasets/ana/set/resolve/main/a")
+    answer = httpx.Response(403, headers={"X-Error-Code": "GatedRepo"}, request=request)
+    with (
+        pytest.raises(HubError, match=r"dataset ana/set is gated .* ask for access on its page"),
+        hub_errors("dataset ana/set"),
+    ):
+        hf_raise_for_status(answer)
 
 
 def test_signed_claims_cannot_be_changed_or_kept() -> None:

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import itertools
 import json
+import logging
 import threading
 import time
 from pathlib import Path
@@ -14,8 +15,10 @@ import httpx
 import pytest
 from huggingface_hub import HfApi
 
+from collector.errors import HubError
 from collector.hub import repository
-from collector.hub.connection import without_xet
+from collector.hub.connection import connect, without_xet
+from collector.hub.mirror import plan_mirror, push_plan
 from collector.hub.names import Refusal
 from collector.hub.repository import Delete, FileEntry, Put, Repository
 from collector.hub.store import Store
@@ -70,6 +73,39 @@ def test_killed_during_an_upload_it_still_serves_its_last_commit(tmp_path: Path,
     with without_xet(api):
         api.upload_file(path_or_fileobj=big, path_in_repo="b", repo_id="ana/set", repo_type="dataset")
     assert httpx.get(f"{hub.address}/datasets/ana/set/resolve/main/b").content == big
+
+
+def test_a_push_that_is_cut_says_to_run_it_again(
+    tmp_path: Path, start_hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = start_hub(tmp_path / "hub")
+    monkeypatch.setenv("HF_ENDPOINT", hub.address)
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "a").write_text("a")
+    plan = plan_mirror(tmp_path / "set", "ana/set")
+    hub.kill()
+    with pytest.raises(
+        HubError, match=r"no Hub answers at .* run the same command again, and what has arrived"
+    ):
+        push_plan(plan)
+    hub = start_hub(tmp_path / "hub")
+    monkeypatch.setenv("HF_ENDPOINT", hub.address)
+    assert push_plan(plan).n_added == 1
+
+
+def test_what_is_tried_again_is_told_without_its_signed_address() -> None:
+    told: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: told.append(record.getMessage())  # type: ignore[method-assign]
+    logger = logging.getLogger("huggingface_hub.utils._http")
+    logger.addHandler(handler)
+    try:
+        with connect():
+            logger.warning("'refused' thrown while requesting PUT http://127.0.0.1:1/api/upload/7b2e.f8c0")
+            logger.warning("Retrying in 1s [Retry 1/5].")
+    finally:
+        logger.removeHandler(handler)
+    assert told == ["'refused' in answer to a PUT", "Retrying in 1s [Retry 1/5]."]
 
 
 def test_killed_during_a_row_of_commits_every_one_is_whole(tmp_path: Path, start_hub) -> None:

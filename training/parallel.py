@@ -43,10 +43,12 @@ class Processes:
             device: Where the policy trains; of `cuda`, each process of a machine takes its own.
 
         Raises:
-            UsageError: If there are more processes than GPUs, or several for a device that cannot.
+            UsageError: If there are more processes than GPUs, or several for a device that cannot, or if several were
+                asked for and the launcher started this one alone.
         """
         count = int(os.environ.get("WORLD_SIZE", "1"))
         if count == 1:
+            _check_not_left_alone()
             return cls()
         kind = torch.device(device).type
         if kind == "cuda":
@@ -122,3 +124,17 @@ class Processes:
         """Part from the others, at the end of the run."""
         if self.count > 1:
             dist.destroy_process_group()
+
+
+def _check_not_left_alone() -> None:
+    """Raise `UsageError` in the one process that `accelerate launch --cpu` starts, however many it was asked for.
+
+    Without --multi_gpu accelerate 1.15 (`simple_launcher`) tells its command where the others would meet, and starts no
+    others, nor tells it how many there are.
+    """
+    told = os.environ
+    if "ACCELERATE_MIXED_PRECISION" in told and "MASTER_PORT" in told and "WORLD_SIZE" not in told:
+        raise UsageError(
+            "accelerate launch --cpu started one process of the several asked for: write --multi_gpu in place of --cpu "
+            "(where there is no GPU it starts them on the processor), or use torchrun --nproc_per_node=N"
+        )

@@ -73,7 +73,9 @@ def test_diffusion_trains_towards_the_clean_chunk():
 
 def with_denoiser(policy):
     """Replace the network by one whose answers are easy to follow: half its input less the levels below."""
-    policy.denoise = lambda observation, noisy, k, known=None: noisy / 2 - 0.01 * (k - 1)[:, None, None]
+    policy.denoiser_at = lambda observation, levels, known: (
+        lambda noisy, step: noisy / 2 - 0.01 * (levels[step] - 1)
+    )
     return policy
 
 
@@ -120,7 +122,7 @@ def test_ddpm_draws_from_the_posterior():
 
 def test_clean_estimates_are_clipped():
     policy = small("action_diffusion", clip_sample_range=0.25, num_inference_steps=2)
-    policy.denoise = lambda observation, noisy, k, known=None: torch.full_like(noisy, 9.0)
+    policy.denoiser_at = lambda observation, levels, known: lambda noisy, step: torch.full_like(noisy, 9.0)
     assert float(policy.predict_action_chunk(some_batch(1)).max()) <= 0.25 + 1e-6
 
 

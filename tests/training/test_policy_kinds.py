@@ -219,3 +219,18 @@ def test_what_is_known_is_no_matter_of_the_loss():
 def test_no_more_can_be_known_than_is_predicted():
     with pytest.raises(UsageError, match=r"rtc_max_delay=4: it must be between 0 and 3"):
         small("action_diffusion", horizon=4, rtc_max_delay=4)
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("rtc_max_delay", [0, 3])
+def test_a_sampler_asks_the_network_that_was_trained(network, rtc_max_delay):
+    """`denoiser_at` works out beforehand what `denoise` works out at each level."""
+    policy = small("action_diffusion", network=network, horizon=4, rtc_max_delay=rtc_max_delay, n_layers=2)
+    observation, noisy = torch.randn(6, 5), torch.randn(6, 4, 3)
+    known = torch.rand(6, 4) < 0.5 if rtc_max_delay else None
+    levels = [100, 37, 1]
+    at_once = policy.denoiser_at(observation, levels, known)
+    for step, level in enumerate(levels):
+        expected = policy.denoise(observation, noisy, torch.full((6,), level), known)
+        assert expected.std() > 0.01
+        assert torch.allclose(at_once(noisy, step), expected, atol=1e-5)

@@ -87,6 +87,30 @@ def test_each_process_has_its_share_and_noise_of_its_own(monkeypatch):
     assert torch.equal(torch.get_rng_state(), state)
 
 
+def test_a_process_that_accelerate_left_alone_says_how_to_start_several(monkeypatch):
+    from accelerate.commands.launch import launch_command_parser
+    from accelerate.utils.launch import prepare_simple_launcher_cmd_env
+
+    from collector.errors import UsageError
+    from training.parallel import Processes
+
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    for asked, alone in (("1", False), ("2", True)):
+        flags = ["--cpu", f"--num_processes={asked}", "--num_machines=1", "--mixed_precision=no"]
+        flags += ["--dynamo_backend=no", "--num_cpu_threads_per_process=1", "train.py"]
+        told = prepare_simple_launcher_cmd_env(launch_command_parser().parse_args(flags))[1]
+        with monkeypatch.context() as started:
+            for name in ("MASTER_PORT", "ACCELERATE_MIXED_PRECISION"):
+                started.delenv(name, raising=False)
+                if name in told:
+                    started.setenv(name, told[name])
+            if alone:
+                with pytest.raises(UsageError, match="--multi_gpu in place of --cpu"):
+                    Processes.join("cpu")
+            else:
+                assert Processes.join("cpu").count == 1
+
+
 def test_bf16_computes_in_bfloat16_and_keeps_its_weights_in_float32(small_dataset, tmp_path):
     assert train(small_dataset, tmp_path / "full", *QUIET) == 0
     assert train(small_dataset, tmp_path / "half", *QUIET, "--bf16=true") == 0

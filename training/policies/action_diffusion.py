@@ -15,6 +15,7 @@ Acting starts from x_T ~ N(0, I) and removes the noise by one of these samplers:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -124,11 +125,27 @@ class ActionDiffusionPolicy(ChunkPolicy):
         Returns:
             float32, (batch, horizon, action_dim).
         """
-        told = self.phases[k]
-        if self.config.rtc_max_delay:
-            none = noisy.new_zeros(noisy.shape[:2])
-            told = torch.cat([told, none if known is None else known.to(noisy.dtype)], dim=-1)
-        return self.net(observation, noisy, told)
+        return self.net(observation, noisy, self._told(self.phases[k], known))
+
+    def denoiser_at(
+        self, observation: Tensor, levels: list[int], known: Tensor | None = None
+    ) -> Callable[[Tensor, int], Tensor]:
+        """Return f_theta of given observations at given levels, to be asked for (x_k, place of k in `levels`).
+
+        Args:
+            observation: As `denoise` takes it.
+            levels: Noise levels, 1..T.
+            known: As `denoise` takes it, the same at all levels.
+        """
+        phases = self.phases[levels].unsqueeze(1).expand(-1, len(observation), -1)
+        return self.net.at_levels(observation, self._told(phases, known))
+
+    def _told(self, phases: Tensor, known: Tensor | None) -> Tensor:
+        """Return levels, (..., batch, 2 N_FREQUENCIES), with which actions are clean behind them, where it is told."""
+        if not self.config.rtc_max_delay:
+            return phases
+        clean = phases.new_zeros(*phases.shape[:-1], self.config.horizon)
+        return torch.cat([phases, clean if known is None else clean + known], dim=-1)
 
     def loss(self, observation: Tensor, actions: Tensor, real: Tensor | None) -> Tensor:
         k = 1 + torch.randint(self.config.num_train_timesteps, (len(actions),), device=actions.device)
@@ -158,11 +175,10 @@ class ActionDiffusionPolicy(ChunkPolicy):
         few = config.sampler in ("ddim", "euler")
         levels = self.path.levels(config.num_inference_steps if few else config.num_train_timesteps)
         flown = _Flown(self, prefix, chunk)
-        for now, then in pairwise(levels):
-            k = torch.full((len(chunk),), now, device=chunk.device)
+        denoise = self.denoiser_at(observation, levels[:-1], flown.known)
+        for step, (now, then) in enumerate(pairwise(levels)):
             chunk = flown.put_into(chunk, now)
-            output = self.denoise(observation, chunk, k, flown.known)
-            clean = self.path.clean(config.prediction_type, output, chunk, now)
+            clean = self.path.clean(config.prediction_type, denoise(chunk, step), chunk, now)
             clean = clean.clamp(-config.clip_sample_range, config.clip_sample_range)
             if config.sampler == "literal":
                 chunk = clean

@@ -2,17 +2,23 @@
 
 Each is called with the observation (batch, n_observation), the noisy chunk (batch, horizon, action_dim) and the
 sines and cosines of the noise level (batch, n_phase), and returns a chunk like the noisy one.
+
+A sampler asks the same network about one observation at several levels. What follows from observation and level alone
+is computed for all of them at once, by `at_levels`: the same numbers in fewer operations, which are what acting costs.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import pad
+from torch.nn.functional import gelu, linear, pad
 
 NETWORKS = ("mlp", "unet", "transformer")
+AtLevels = Callable[[Tensor, int], Tensor]
+"""From a noisy chunk, (batch, horizon, action_dim), and the place of its level to what the network says of it."""
 
 
 def mlp(n_in: int, hidden_dim: int, n_layers: int, n_out: int) -> nn.Sequential:
@@ -36,6 +42,23 @@ class MlpDenoiser(nn.Sequential):
         seen = torch.cat([observation, noisy.flatten(1), phase], dim=-1)
         return super().forward(seen).unflatten(-1, noisy.shape[1:])
 
+    def at_levels(self, observation: Tensor, phases: Tensor) -> AtLevels:
+        """Return the network of one observation; phases: (n_levels, batch, n_phase)."""
+        first, *others = [layer for layer in self if isinstance(layer, nn.Linear)]
+        n_after = first.in_features - phases.shape[-1]
+        by_observation, by_chunk, by_phase = first.weight.T.tensor_split([observation.shape[1], n_after])
+        given = (phases @ by_phase + torch.addmm(first.bias, observation, by_observation)).unbind()
+        # The call of a module would take as long as a layer of so few numbers.
+        weights = [(layer.weight, layer.bias) for layer in others]
+
+        def say(noisy: Tensor, level: int) -> Tensor:
+            x = torch.addmm(given[level], noisy.flatten(1), by_chunk)
+            for weight, bias in weights:
+                x = linear(gelu(x), weight, bias)
+            return x.view_as(noisy)
+
+        return say
+
 
 class _FilmBlock(nn.Module):
     """Two convolutions over time; between them the condition scales and shifts each channel, beside a shortcut."""
@@ -47,8 +70,9 @@ class _FilmBlock(nn.Module):
         self.second = _convolution(n_out, n_out)
         self.shortcut = nn.Conv1d(n_in, n_out, 1) if n_in != n_out else nn.Identity()
 
-    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
-        scale, shift = self.film(condition).unsqueeze(-1).chunk(2, dim=1)
+    def forward(self, x: Tensor, film: Tensor) -> Tensor:
+        """Take (batch, n_in, time) and what `film` made of the condition, (batch, 2 n_out)."""
+        scale, shift = film.unsqueeze(-1).chunk(2, dim=1)
         return self.second(self.first(x) * (1 + scale) + shift) + self.shortcut(x)
 
 
@@ -84,18 +108,31 @@ class UnetDenoiser(nn.Module):
         self.out = nn.Conv1d(wide[0], action_dim, 1)
 
     def forward(self, observation: Tensor, noisy: Tensor, phase: Tensor) -> Tensor:
-        condition = self.condition(torch.cat([observation, phase], dim=-1))
+        return self._denoised(noisy, self._films(torch.cat([observation, phase], dim=-1)))
+
+    def at_levels(self, observation: Tensor, phases: Tensor) -> AtLevels:
+        """Return the network of one observation; phases: (n_levels, batch, n_phase)."""
+        films = self._films(torch.cat([observation.expand(len(phases), -1, -1), phases], dim=-1))
+        return lambda noisy, level: self._denoised(noisy, [film[level] for film in films])
+
+    def _films(self, seen: Tensor) -> list[Tensor]:
+        """Return what scales and shifts each block's channels, in the order of the blocks."""
+        condition = self.condition(seen)
+        return [block.film(condition) for block in (*self.down, self.middle, *self.up)]
+
+    def _denoised(self, noisy: Tensor, films: list[Tensor]) -> Tensor:
+        film = iter(films)
         horizon = noisy.shape[1]
         # Halved twice, so the time axis is filled up to a multiple of four with its last entry.
         x = pad(noisy.transpose(1, 2), (0, -horizon % 4), mode="replicate")
         passed = []
         for block, shrink in zip(self.down, self.shrink):
-            x = block(x, condition)
+            x = block(x, next(film))
             passed.append(x)
             x = shrink(x)
-        x = self.middle(x, condition)
+        x = self.middle(x, next(film))
         for grow, block in zip(self.grow, self.up):
-            x = block(torch.cat([grow(x), passed.pop()], dim=1), condition)
+            x = block(torch.cat([grow(x), passed.pop()], dim=1), next(film))
         return self.out(x)[..., :horizon].transpose(1, 2)
 
 
@@ -122,7 +159,15 @@ class TransformerDenoiser(nn.Module):
         self.out = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, action_dim))
 
     def forward(self, observation: Tensor, noisy: Tensor, phase: Tensor) -> Tensor:
-        context = torch.stack([self.observation(observation), self.level(phase)], dim=1)
+        return self._denoised(noisy, torch.stack([self.observation(observation), self.level(phase)], dim=1))
+
+    def at_levels(self, observation: Tensor, phases: Tensor) -> AtLevels:
+        """Return the network of one observation; phases: (n_levels, batch, n_phase)."""
+        levels = self.level(phases)
+        contexts = torch.stack([self.observation(observation).expand_as(levels), levels], dim=2)
+        return lambda noisy, level: self._denoised(noisy, contexts[level])
+
+    def _denoised(self, noisy: Tensor, context: Tensor) -> Tensor:
         tokens = torch.cat([context, self.action(noisy)], dim=1) + self.place
         return self.out(self.layers(tokens)[:, 2:])
 

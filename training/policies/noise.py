@@ -93,9 +93,9 @@ class NoisePath(nn.Module):
         Song et al. 2021, arXiv 2010.02502, eq. 12 with sigma 0. On the flow road it is Euler's step
         x + (then - now)/T v of dx/dt = v.
         """
-        # a_then x_0 + s_then eps with eps = (x_now - a_now x_0) / s_now, in two operations instead of six.
+        # a_then x_0 + s_then eps with eps = (x_now - a_now x_0) / s_now, in two operations.
         ratio = self._s[then] / self._s[now]
-        return (self._a[then] - ratio * self._a[now]) * clean + ratio * noisy
+        return torch.add((self._a[then] - ratio * self._a[now]) * clean, noisy, alpha=ratio)
 
     def drawn_back(self, clean: Tensor, noisy: Tensor, now: int, then: int) -> Tensor:
         """Draw from the posterior q(x_then | x_now, x_0), by torch's global generator.

@@ -40,6 +40,7 @@ VERBS: dict[str, dict[str, tuple[str, str]]] = {
         "train": ("training.train_cli", "train a policy from a dataset on the Hub or in a folder"),
         "eval": ("training.cli", "fly a policy or pilot from fixed seeds: success rate with its interval"),
         "compare": ("training.cli", "put evaluations side by side, paired by seed"),
+        "export": ("training.onnx_export", "write a policy as one ONNX file, which flies without torch"),
         "rollout": ("collector.cli", "let a policy fly; a person may take over; both are recorded"),
     },
     "share": {

@@ -27,7 +27,7 @@ def main_train(args: list[str]) -> int:
     # Read when torch is imported. Threads that spin while they wait for one another stand still on a busy
     # machine: 5 steps/s became 38 for a small network with two threads beside other work on two cores.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    _register_ours()
+    register_ours()
     from training.sweep_run import EXIT_CODES, asked_for, sweep
 
     if (asked := asked_for(args)) is not None:
@@ -74,7 +74,7 @@ def configured(args: list[str]) -> TrainConfig:
     return config
 
 
-def _register_ours() -> None:
+def register_ours() -> None:
     """Register our policies."""
     import training.policies
 
@@ -88,7 +88,7 @@ def _register_policies(args: list[str]) -> None:
     Raises:
         UsageError: If `--policy.type` is neither one of ours nor one of lerobot's.
     """
-    _register_ours()
+    register_ours()
     from lerobot.configs import PreTrainedConfig
 
     from training.config import PolicyChoice

@@ -71,6 +71,21 @@ def test_diffusion_trains_towards_the_clean_chunk():
     assert float(policy.forward(batch)[0].detach()) == pytest.approx(float(expected.detach()), rel=1e-5)
 
 
+def test_a_window_is_learnt_from_by_several_noises_at_once():
+    batch = some_batch(n=2)
+    batch["action_is_pad"][1, 2:] = True
+    one, four = (small("action_diffusion", noise_draws=n, mask_padding=True) for n in (1, 4))
+    torch.manual_seed(5)
+    together = four.forward(batch, reduction="none")[0]
+    torch.manual_seed(5)
+    repeated = {key: values.repeat_interleave(4, dim=0) for key, values in batch.items()}
+    apart = one.forward(repeated, reduction="none")[0]
+    assert together.shape == (2,)
+    assert torch.allclose(together, apart.view(2, 4).mean(1), rtol=1e-5)
+    with pytest.raises(UsageError, match="noise_draws=0"):
+        small("action_diffusion", noise_draws=0)
+
+
 def with_denoiser(policy):
     """Replace the network by one whose answers are easy to follow: half its input less the levels below."""
     policy.denoiser_at = lambda observation, levels, known: (

@@ -49,6 +49,8 @@ class ActionDiffusionConfig(ChunkConfig):
     num_train_timesteps: int = 100  # T, noise levels in training
     # ddim, ddpm, literal or euler (default: euler on the flow schedule, else ddim)
     sampler: str | None = None
+    # Noises by which each window is learnt from in a step; more are worth it where seeing costs most, as with cameras
+    noise_draws: int = 1
     num_inference_steps: int = 5  # noise levels that ddim and euler visit; ddpm and literal visit all T
     clip_sample_range: float = 5.0  # limit of the clean estimate while sampling [standard deviations]
     # Most actions that may be flown while the next chunk is predicted, which training tells the network; 0: none
@@ -64,6 +66,8 @@ class ActionDiffusionConfig(ChunkConfig):
         if self.sampler is None:
             self.sampler = "euler" if self.noise_schedule == "flow" else "ddim"
         check_choice("sampler", self.sampler, SAMPLERS)
+        if self.noise_draws < 1:
+            raise UsageError(f"--policy.noise_draws={self.noise_draws}: it must be at least 1")
         if not 1 <= self.num_inference_steps <= self.num_train_timesteps:
             raise UsageError(
                 f"--policy.num_inference_steps={self.num_inference_steps}: "
@@ -148,6 +152,10 @@ class ActionDiffusionPolicy(ChunkPolicy):
         return torch.cat([phases, clean if known is None else clean + known], dim=-1)
 
     def loss(self, observation: Tensor, actions: Tensor, real: Tensor | None) -> Tensor:
+        n_draws = self.config.noise_draws
+        if n_draws > 1:
+            observation, actions = (each.repeat_interleave(n_draws, dim=0) for each in (observation, actions))
+            real = None if real is None else real.repeat_interleave(n_draws, dim=0)
         k = 1 + torch.randint(self.config.num_train_timesteps, (len(actions),), device=actions.device)
         eps = torch.randn_like(actions)
         noisy, known = self.path.mix(actions, eps, k), None
@@ -158,7 +166,8 @@ class ActionDiffusionPolicy(ChunkPolicy):
             predicted = (~known).unsqueeze(-1).to(actions.dtype)
             real = predicted if real is None else predicted * real
         output = self.denoise(observation, noisy, k, known)
-        return mean_error((output - self.path.target(self.config.prediction_type, actions, eps)) ** 2, real)
+        error = (output - self.path.target(self.config.prediction_type, actions, eps)) ** 2
+        return mean_error(error, real).unflatten(0, (-1, n_draws)).mean(1)
 
     def _from_now_on(self, n: Tensor) -> Tensor:
         """Return which places of a chunk are the first n from the present on, bool, (batch, horizon)."""

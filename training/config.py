@@ -14,6 +14,7 @@ from lerobot.configs.default import WandBConfig
 
 from collector.errors import DataError, UsageError
 from training.images import CACHES
+from training.irl.config import IrlConfig
 from training.policies.settings import ChunkConfig
 from training.trials import TrialFlags
 
@@ -56,6 +57,8 @@ class DatasetSource:
     revision: str | None = None
     # SQL condition over the episodes, such as: verdict = 'keep' and success
     filter: str | None = None
+    # SQL condition over the episodes that cover what the expert did not do, for --irl.type; their frames are no example
+    coverage_filter: str | None = None
     # SQL expression over an episode: how much its frames count in the loss, such as: 1 / (1 + warnings)
     weight: str | None = None
     # How much frames count where a person overrode a policy (the column intervention)
@@ -72,6 +75,8 @@ class TrainConfig:
 
     dataset: DatasetSource = field(default_factory=DatasetSource)
     policy: PolicyChoice = None  # type: ignore[assignment]
+    # Learn a reward first (inverse reinforcement learning), and clone the flights as far as it finds them good
+    irl: IrlConfig | None = None
     # Folder of the run (default: outputs/train/<date>/<time>_<policy>)
     output_dir: Path | None = None
     # Go on from the last checkpoint in output_dir
@@ -134,16 +139,26 @@ class TrainConfig:
             if not getattr(self.dataset, name) >= 0:
                 raise UsageError(f"--dataset.{name}={getattr(self.dataset, name)}: it must be at least 0")
         self.eval.check(self.eval_freq)
+        if self.irl is not None:
+            self._check_irl(self.irl)
+        elif self.dataset.coverage_filter is not None:
+            raise UsageError("--dataset.coverage_filter belongs to --irl.type: give one, or leave it out")
         if self.image_cache not in CACHES:
             raise UsageError(f"--image_cache={self.image_cache}: choose one of {', '.join(CACHES)}")
         if not 0 <= self.ema_decay < 1:
             raise UsageError(f"--ema_decay={self.ema_decay}: it must be at least 0 and below 1")
 
+    def _check_irl(self, irl: IrlConfig) -> None:
+        irl.check()
+        if self.dataset.symmetry is not None:
+            raise UsageError("--dataset.symmetry does not go with --irl.type: leave one of them out")
+
 
 def encode(config: TrainConfig) -> dict[str, Any]:
     """Return the config as JSON values, as lerobot's own train_config.json holds its config."""
-    # Encoded against lerobot's base class, the policy carries its `type`.
-    return {**draccus.encode(config), "policy": draccus.encode(config.policy, PreTrainedConfig)}
+    # Encoded against their base classes, policy and learner carry their `type`.
+    irl = None if config.irl is None else draccus.encode(config.irl, IrlConfig)
+    return {**draccus.encode(config), "policy": draccus.encode(config.policy, PreTrainedConfig), "irl": irl}
 
 
 _WHOLE = {"policy.input_features", "policy.output_features", "policy.normalization_mapping"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,8 @@ class Provenance:
         fps: Control rate [Hz].
         robot_type: The robot that flew them, as the dataset names it.
         symmetry_sha256: Hash of the file of symmetries by which they are mirrored, or None.
+        coverage_filter: The SQL condition of the flights that are no example, or None.
+        coverage: Those of the episodes that are none.
     """
 
     repo_id: str | None
@@ -47,6 +49,8 @@ class Provenance:
     fps: int
     robot_type: str | None
     symmetry_sha256: str | None = None
+    coverage_filter: str | None = None
+    coverage: list[int] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON values."""
@@ -81,10 +85,17 @@ def open_source(source: DatasetSource, seen: list[str] | None = None) -> tuple[D
         from collector.dataset.select import select_episodes
 
         episodes = [int(episode) for episode in select_episodes(dataset, source.filter)]
+    coverage = []
+    if source.coverage_filter is not None:
+        from collector.dataset.select import select_episodes
+
+        coverage = sorted({*select_episodes(dataset, source.coverage_filter)} - {*episodes})
+        episodes = sorted([*episodes, *coverage])
     lengths = [int(length) for length in dataset.lengths(episodes)]
     if sum(lengths) == 0:
         raise DataError(f"{root} has no frames in the chosen episodes: record some first")
-    digest = hashlib.sha256(repr(list(zip(episodes, lengths, strict=True))).encode()).hexdigest()
+    chosen: list[object] = [*zip(episodes, lengths, strict=True), *([coverage] if coverage else [])]
+    digest = hashlib.sha256(repr(chosen).encode()).hexdigest()
     provenance = Provenance(
         repo_id=source.repo_id,
         root=None if source.root is None else str(root),
@@ -95,6 +106,8 @@ def open_source(source: DatasetSource, seen: list[str] | None = None) -> tuple[D
         n_frames=sum(lengths),
         fps=int(dataset.fps),
         robot_type=dataset.info.get("robot_type"),
+        coverage_filter=source.coverage_filter,
+        coverage=coverage,
     )
     return dataset, provenance
 

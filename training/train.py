@@ -20,11 +20,13 @@ from lerobot.utils.random_utils import set_seed
 
 from collector.errors import HubError, UsageError
 from training.boards import check_boards
-from training.checkpoints import find_checkpoint
+from training.checkpoints import PRETRAINED_MODEL, checkpoint_dir, find_checkpoint
 from training.config import DatasetSource, TrainConfig
 from training.data import EpisodeFrames
 from training.folder import held, last_record, make_run_folder, sweep
 from training.images import open_images
+from training.irl.stage import Stage, taught, write_learners_policy
+from training.irl.task import Learnt
 from training.lerobot_policies import TASK_INDEX, check_weighable, is_lerobots
 from training.loop import Loop
 from training.parallel import Processes
@@ -81,10 +83,16 @@ def _train(config: TrainConfig, processes: Processes) -> dict[str, Any]:
     frames = policy_frames(config.policy, dataset, provenance.episodes)
     weights = frame_weights(dataset, provenance.episodes, source)
     check_weighable(policy, weights is not None)
+    stage = None if config.irl is None else _irl_stage(config, dataset, provenance, processes)
     symmetries = Symmetries.load(source.symmetry) if source.symmetry else None
     if symmetries is not None:
         provenance = dataclasses.replace(provenance, symmetry_sha256=symmetries.sha256)
     with _folder(config, provenance, processes):
+        if stage is not None:
+            learnt = stage.run(config.output_dir, config.resume)
+            if learnt.interrupted or not learnt.trains_policy:
+                return _without_policy(config, provenance, learnt)
+            frames, weights = taught(frames, weights, learnt)
         with processes.first_before_others():
             add_images(frames, config, dataset, provenance.episodes)
         if symmetries is not None:
@@ -100,6 +108,33 @@ def _train(config: TrainConfig, processes: Processes) -> dict[str, Any]:
         if config.resume and processes.is_first:
             _say(f"going on at step {run.step} of {config.steps}")
         return Loop(run).go()
+
+
+def _irl_stage(config: TrainConfig, dataset: Any, provenance: Provenance, processes: Processes) -> Stage:
+    if processes.count > 1:
+        raise UsageError("--irl.type learns in one process: leave torchrun or accelerate out")
+    return Stage.prepare(config, dataset, provenance)
+
+
+def _without_policy(config: TrainConfig, provenance: Provenance, learnt: Learnt) -> dict[str, Any]:
+    """Return the summary of a run that was stopped while a reward was learnt, or trains no policy afterwards."""
+    assert config.output_dir is not None
+    checkpoint, step = None, 0
+    if not learnt.interrupted and learnt.write_policy is not None:
+        place = checkpoint_dir(config.output_dir, config.steps, config.steps)
+        write_learners_policy(learnt, place)
+        checkpoint, step = str(place / PRETRAINED_MODEL), config.steps
+    return {
+        "output_dir": str(config.output_dir),
+        "checkpoint": checkpoint,
+        "step": step,
+        "steps": config.steps,
+        "loss": None,
+        "seconds": learnt.figures.get("seconds", 0.0),
+        "steps_per_s": 0.0,
+        "interrupted": learnt.figures["signal"] if learnt.interrupted else "",
+        "dataset": provenance.to_dict(),
+    }
 
 
 def check_precision(config: TrainConfig) -> None:

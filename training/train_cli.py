@@ -44,10 +44,14 @@ def main_train(args: list[str]) -> int:
             f"stopped by {summary['interrupted']} at step {summary['step']} of {config.steps}; go on with: "
             f"demodeck train --resume=true --output_dir={config.output_dir}"
         )
-    else:
+    elif summary["checkpoint"]:
         summary["published"] = _publish(config, Path(summary["checkpoint"]))
+    if config.irl is not None and not (summary["interrupted"] and summary["step"] == 0):
+        summary["reward"] = str(Path(summary["output_dir"]) / "reward")
     if config.json:
         print(json.dumps(summary))
+    elif summary["loss"] is None:
+        print(summary["checkpoint"] or summary.get("reward") or summary["output_dir"])
     else:
         print(
             f"{summary['checkpoint']}: step {summary['step']}, loss {summary['loss']:.4f}, "
@@ -66,6 +70,8 @@ def configured(args: list[str]) -> TrainConfig:
     from training.config import TrainConfig
 
     _register_policies(args)
+    if any(arg.startswith("--irl.") for arg in args) and flag(args, "policy.type") is None:
+        args = [*args, *(["--policy.type=bc"] if flag(args, "resume") != "true" else [])]
     args = _register_simulations(args)
     resumes = flag(args, "resume") == "true"
     config = _resumed_config(args) if resumes else parse_flags(TrainConfig, args, "train")
@@ -75,11 +81,13 @@ def configured(args: list[str]) -> TrainConfig:
 
 
 def register_ours() -> None:
-    """Register our policies."""
+    """Register our policies and learners of rewards."""
+    import training.irl.learners
     import training.policies
 
-    for module in pkgutil.iter_modules(training.policies.__path__, "training.policies."):
-        importlib.import_module(module.name)
+    for package in (training.policies, training.irl.learners):
+        for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+            importlib.import_module(module.name)
 
 
 def _register_policies(args: list[str]) -> None:

@@ -1,0 +1,132 @@
+"""`--irl.type=apprenticeship`: Abbeel & Ng 2004 from flights alone, without a simulator."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from collector.errors import DataError, UsageError
+from training.irl.apprenticeship import REASONS, Outcome, Settings, learn
+from training.irl.config import IrlConfig
+from training.irl.iterates import RECORD, Iterate, IterateFolder
+from training.irl.neighbours import NeighbourMdp
+from training.irl.offline import FlightsLearner, comparable
+from training.irl.task import Learnt, Task
+
+_CONNECTED = (
+    0.2  # share of the frames with a neighbour of another flight, below which hardly anything can be chosen
+)
+
+
+@IrlConfig.register_subclass("apprenticeship")
+@dataclass
+class ApprenticeshipConfig(IrlConfig):
+    """Settings of `--irl.type=apprenticeship`."""
+
+    update: str = "max_margin"  # max_margin, projection or literal: how the next reward is found
+    iterations: int = 30  # policies to learn, at most
+    epsilon: float = 0.01  # margin to stop at, in shares of ||mu_E||
+    n_neighbours: int = 8  # frames of other flights whose action may be taken
+    reach: float = 3.0  # how far away they may be, in typical distances between flights
+    price: float = 1.0  # of an action from a typical distance away, in standard deviations of the reward
+    temperature: float = (
+        0.5  # of the frames' weights exp(A / temperature) in cloning, in standard deviations of A
+    )
+
+    def check(self) -> None:
+        super().check()
+        self.settings(0)
+        if self.n_neighbours < 1:
+            raise UsageError(f"--irl.n_neighbours={self.n_neighbours}: it must be at least 1")
+        for name in ("reach", "temperature"):
+            if not getattr(self, name) > 0:
+                raise UsageError(f"--irl.{name}={getattr(self, name)}: it must be above 0")
+        if not self.price >= 0:
+            raise UsageError(f"--irl.price={self.price}: it must be at least 0")
+
+    def settings(self, seed: int) -> Settings:
+        """Return the loop's settings."""
+        return Settings(self.update, self.iterations, self.epsilon, seed)
+
+    def learn(self, task: Task) -> Learnt:
+        learner = self._learner(task)
+        expert = task.expert()
+        norm = expert.norm or 1.0
+
+        def say(iterate: Iterate) -> None:
+            margin = f"margin {iterate.margin / norm:.4f}" if iterate.number else "how the others fly"
+            worth = iterate.weights @ iterate.mean * (1 - task.discount)
+            told = f", its return {worth:.4f}" if iterate.number else ""
+            task.report(
+                f"iteration {iterate.number}/{self.iterations}: {margin}, distance {iterate.distance / norm:.4f}{told}"
+            )
+
+        resume = task.resume and (task.folder / RECORD).exists()
+        folder = IterateFolder(task.folder, resume)
+        outcome = learn(learner, expert, self.settings(task.seed), folder, say, task.stopped)
+        if outcome.reason == "stopped":
+            return Learnt(np.zeros(len(task.features.names)), interrupted=True)
+        if len(outcome.iterates) < 2:
+            raise DataError(
+                "the flights of --dataset.coverage_filter have the very feature expectations of the expert's: nothing "
+                "tells them apart; choose others, or other --irl.features"
+            )
+        task.report(
+            f"ended: {REASONS[outcome.reason]}; mixture at {outcome.mixture_distance / norm:.4f} of ||mu_E||"
+        )
+        return Learnt(
+            weights=_reward(outcome),
+            figures={
+                "update": self.update,
+                "iterations": len(outcome.iterates) - 1,
+                "ended": REASONS[outcome.reason],
+                "margin": outcome.margin / norm,
+                "best_distance": outcome.iterates[outcome.best].distance / norm,
+                "mixture_distance": outcome.mixture_distance / norm,
+                "mixture": {str(i): round(float(s), 4) for i, s in enumerate(outcome.mixture) if s > 1e-4},
+                "sampling_error": None if np.isnan(expert.sampling_error) else expert.sampling_error / norm,
+                "frames_with_neighbours": learner.mdp.n_connected / len(task.phi),
+            },
+            frame_weights=self._frame_weights(learner, outcome),
+        )
+
+    def _learner(self, task: Task) -> FlightsLearner:
+        flights = task.flights
+        states = comparable(flights.table(task.inputs))
+        task.report(f"looking up neighbours of {len(states):,} frames in {states.shape[1]} dimensions")
+        mdp = NeighbourMdp(states, flights.lengths, task.discount, self.n_neighbours, self.reach)
+        share = mdp.n_connected / len(states)
+        if share < _CONNECTED:
+            task.report(
+                f"warning: only {share:.0%} of the frames have one of another flight near: hardly anything can be "
+                "chosen but what was done; raise --irl.reach, or add flights by --dataset.coverage_filter"
+            )
+        covering = np.flatnonzero(~flights.is_expert[flights.of_frame])
+        return FlightsLearner(
+            mdp, task.phi, task.features.names, flights.first[flights.is_expert], covering, self.price
+        )
+
+    def _frame_weights(self, learner: FlightsLearner, outcome: Outcome) -> np.ndarray:
+        """Return exp(A / T), (n_frames,): A of doing what was done, the mean over the mixture's rewards.
+
+        Advantage-weighted regression (Peng et al. 2019, arXiv 1910.00177, eq. 8), by the expert's reward.
+        """
+        shares = outcome.mixture.copy()
+        shares[0] = 0.0  # pi_0 is optimal for no reward
+        if not shares.sum() > 0:
+            shares[outcome.best or len(shares) - 1] = 1.0
+        advantage = sum(
+            share * learner.advantages(iterate.weights, iterate.policy)
+            for share, iterate in zip(shares / shares.sum(), outcome.iterates)
+            if share > 0
+        )
+        assert isinstance(advantage, np.ndarray)
+        spread = float(advantage.std())
+        return np.exp(advantage / (self.temperature * spread)) if spread > 0 else np.ones(len(advantage))
+
+
+def _reward(outcome: Outcome) -> np.ndarray:
+    """Return the weights of the reward that the single policy nearest to the expert is optimal for."""
+    iterates = outcome.iterates[1:]
+    return min(iterates, key=lambda iterate: iterate.distance).weights

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from collector.errors import UsageError
 from curation.arguments import REMOTE, print_json, verb_parser
 from curation.show import ProgressLine, counted, episode_list
+
+if TYPE_CHECKING:
+    from collector.dataset.reader import Dataset
+    from curation.ranking import Ranking
 
 
 def main_label(args: list[str]) -> int:
@@ -61,6 +67,12 @@ def main_score(args: list[str]) -> int:
         "end consistency); they drop nothing",
     )
     parser.add_argument(
+        "--reward",
+        metavar="REWARD",
+        help="also what each episode is worth by a learnt reward, as one more soft score, 'reward': the folder that "
+        "'demodeck train --irl.type=...' wrote, or owner/name on the Hub",
+    )
+    parser.add_argument(
         "--drop-faults",
         action="store_true",
         help="verdict 'drop' for episodes with faults that have no verdict by a person; undo with 'label'",
@@ -75,6 +87,7 @@ def main_score(args: list[str]) -> int:
 
     engine = Engine(flags.engine, flags.address)
     dataset = open_by_name(flags.dataset, flags.video)
+    rankings = _rankings(flags.rank, flags.reward, dataset)
     from collector.dataset.labels import Labels
     from curation.choose import parse_episodes
     from curation.lint import lint
@@ -86,7 +99,7 @@ def main_score(args: list[str]) -> int:
     asked = parse_episodes(flags.explain, dataset.num_episodes) if flags.explain is not None else []
     structure = lint(dataset)
     scoring = score_dataset(dataset, flags.video, ProgressLine(), flags.jobs, flags.fresh, engine)
-    ranks = rank_dataset(dataset) if flags.rank else None
+    ranks = rank_dataset(dataset, rankings) if rankings else None
     store(dataset.root, scoring, flags.video, ranks)
     dropped = drop_faults(Labels(dataset.root), scoring) if flags.drop_faults else None
     if flags.json:
@@ -98,7 +111,7 @@ def main_score(args: list[str]) -> int:
     else:
         print(summary(dataset, scoring, structure))
     if ranks is not None:
-        print(rank_table(scoring, ranks))
+        print(rank_table(scoring, ranks, rankings))
     if dropped is not None:
         print(
             f"verdict 'drop' set on {counted(len(dropped))}"
@@ -106,6 +119,20 @@ def main_score(args: list[str]) -> int:
             + " (verdicts by people were left alone)"
         )
     return 0
+
+
+def _rankings(usual: bool, reward: str | None, dataset: Dataset) -> list[Ranking]:
+    """Return the soft scores that are asked for."""
+    from curation.ranking import RANKINGS
+
+    rankings = list(RANKINGS) if usual else []
+    if reward is not None:
+        from curation.learnt import check_fits, open_reward, ranking_by
+
+        learnt = open_reward(reward)
+        check_fits(learnt, dataset)
+        rankings.append(ranking_by(learnt))
+    return rankings
 
 
 def main_query(args: list[str]) -> int:

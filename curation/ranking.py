@@ -171,9 +171,11 @@ RANKINGS: tuple[Ranking, ...] = (
 )
 
 
-def rank(episodes: Sequence[Episode], reference: Reference) -> dict[str, np.ndarray]:
-    """Return all soft scores, (n_episodes,) each."""
-    return {ranking.name: ranking.of(episodes, reference) for ranking in RANKINGS}
+def rank(
+    episodes: Sequence[Episode], reference: Reference, rankings: Sequence[Ranking] = RANKINGS
+) -> dict[str, np.ndarray]:
+    """Return soft scores, (n_episodes,) each."""
+    return {ranking.name: ranking.of(episodes, reference) for ranking in rankings}
 
 
 def spearman(x: np.ndarray, y: np.ndarray) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 
 from collector.dataset.reader import Dataset
 from curation.checks.registry import CHECKS
-from curation.ranking import DISGUISE, RANKINGS, ordered, spearman
+from curation.ranking import DISGUISE, RANKINGS, Ranking, ordered, spearman
 from curation.scores import Scoring
 from curation.show import cell, episode_list, table
 
@@ -90,11 +90,11 @@ def explanation(scoring: Scoring, episode: int) -> str:
     return "\n".join([f"episode {episode}, {scoring.lengths[at]} frames", text, *found])
 
 
-def rank_table(scoring: Scoring, ranks: dict[str, np.ndarray]) -> str:
+def rank_table(scoring: Scoring, ranks: dict[str, np.ndarray], rankings: Sequence[Ranking] = RANKINGS) -> str:
     """Return the soft scores: what comes first, first and last episodes, and the rank correlation to length."""
     rows = []
     lengths = np.asarray(scoring.lengths, float)
-    for ranking in RANKINGS:
+    for ranking in rankings:
         values = ranks[ranking.name]
         order = [scoring.episodes[i] for i in ordered(ranking, values)]
         if not order:

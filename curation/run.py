@@ -20,6 +20,7 @@ from curation.checks.registry import CHECKS
 from curation.engines import LOCAL, Engine, cores, each
 from curation.frames import Block, Frames
 from curation.measures import Measures, packed, unpacked
+from curation.ranking import RANKINGS, Ranking, rank
 from curation.remembered import reference_arrays, reference_from
 from curation.scores import Scoring, judge_all, measure_block, reference_choice, reference_of
 from curation.video_pass import Pictures, pictures_of
@@ -70,16 +71,14 @@ def score_dataset(
     return judge_all(episodes, lengths, measures, reference, checks, first_tasks(dataset))
 
 
-def rank_dataset(dataset: Dataset) -> dict[str, np.ndarray]:
+def rank_dataset(dataset: Dataset, rankings: Sequence[Ranking] = RANKINGS) -> dict[str, np.ndarray]:
     """Return the soft scores of all episodes by name, (n_episodes,) each; see `curation.ranking`.
 
     Raises:
         DataError: If the dataset cannot be read.
     """
-    from curation.ranking import rank
-
     episodes = read_episodes(dataset, range(dataset.num_episodes))
-    return rank(episodes, reference_for(dataset, episodes))
+    return rank(episodes, reference_for(dataset, episodes), rankings)
 
 
 def _reference(

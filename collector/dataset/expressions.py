@@ -115,8 +115,8 @@ class Expression:
             return np.broadcast_to(np.asarray(self._compute(columns), np.float64), (n,))
 
     def _compiled(self, node: ast.AST) -> Callable[[Mapping[str, np.ndarray]], np.ndarray]:
-        if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
-            return _always(float(node.value))
+        if isinstance(node, ast.Constant) and type(node.value) in (int, float):  # and not bool
+            return _always(self._number(node.value))
         if isinstance(node, ast.BinOp | ast.UnaryOp) and type(node.op) in _OPERATORS:
             operator = _OPERATORS[type(node.op)]
             parts = [node.left, node.right] if isinstance(node, ast.BinOp) else [node.operand]
@@ -138,6 +138,13 @@ class Expression:
             )
         column, at = place
         return lambda columns: columns[column][:, at].astype(np.float64)
+
+    def _number(self, value: object) -> float:
+        assert isinstance(value, int | float)
+        try:
+            return float(value)
+        except OverflowError:
+            raise UsageError(f"'{shown(self.text)}' holds a number beyond 1e308") from None
 
     def _call(
         self, name: str, arguments: Sequence[ast.AST]

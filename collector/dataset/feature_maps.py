@@ -243,7 +243,11 @@ def fit_named(
                     f"feature '{shown(name)}' = {shown(text)} is NaN in {int(np.isnan(values).sum())} of "
                     f"{len(values)} frames: write it so that it always has a value, with max(...) or clip(...)"
                 )
-            bounds = (float(np.quantile(values, _QUANTILES[0])), float(np.quantile(values, _QUANTILES[1])))
+            with np.errstate(invalid="ignore"):
+                bounds = (
+                    float(np.quantile(values, _QUANTILES[0])),
+                    float(np.quantile(values, _QUANTILES[1])),
+                )
             if not np.isfinite(bounds).all():
                 raise DataError(
                     f"feature '{shown(name)}' = {shown(text)} is not bounded: give it a range = [LOW, HIGH]"

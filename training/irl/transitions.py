@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -50,6 +50,12 @@ class Transitions:
     def __len__(self) -> int:
         return len(self.observation)
 
+    def clipped_to(self, other: Transitions) -> Transitions:
+        """Return the same with continuous actions kept within the box of others."""
+        assert other.low is not None and other.high is not None
+        action = np.clip(self.action, other.low, other.high)
+        return replace(self, action=action, low=other.low, high=other.high)
+
     def every(self, stride: int, first: int = 0) -> Transitions:
         """Return every `stride`-th transition, the scarce data of the literature's benchmarks."""
         chosen = slice(first, None, stride)
@@ -64,7 +70,12 @@ class Transitions:
         )
 
 
-def transitions_of_dataset(dataset: Dataset, episodes: Sequence[int]) -> Transitions:
+_SEEN = ("observation.state", "observation.environment_state")
+
+
+def transitions_of_dataset(
+    dataset: Dataset, episodes: Sequence[int], seen: Sequence[str] | None = None
+) -> Transitions:
     """Read transitions from flights in a LeRobot dataset.
 
     An observation is `observation.state` with, where there is one, `observation.environment_state`. A dataset whose
@@ -74,14 +85,13 @@ def transitions_of_dataset(dataset: Dataset, episodes: Sequence[int]) -> Transit
     Args:
         dataset: The dataset.
         episodes: Which flights.
+        seen: Columns that make up an observation; None for those two.
 
     Raises:
         UsageError: If no flight has two frames.
         DataError: If a column is missing or holds NaN.
     """
-    seen = [
-        name for name in ("observation.state", "observation.environment_state") if name in dataset.features
-    ]
+    seen = [name for name in seen or _SEEN if name in dataset.features]
     if not seen or "action" not in dataset.features:
         raise DataError(
             f"{dataset.root} has no observation.state or no action: it cannot be imitated from states"

@@ -30,7 +30,7 @@ def write_plain(
         flights: The episodes.
         with_stats: Whether the episode table holds each episode's statistics.
         with_scene: Whether to write `observation.environment_state` too, which policies see and no check reads.
-        with_success: Whether the episode table says of each episode whether it succeeded.
+        with_success: Whether the episode table says of each episode whether it succeeded, and its fault.
     """
     specs = {"observation.state": schema.vector(ACTION_KEYS), "action": schema.vector(ACTION_KEYS)}
     if with_scene:
@@ -75,7 +75,7 @@ def write_plain(
             "meta/episodes/file_index": 0,
         }
         if with_success:
-            row["success"] = flown.success
+            row |= {"success": flown.success, "flaw": flown.fault}
         if with_stats:
             part = {k: v[row["dataset_from_index"] : row["dataset_to_index"]] for k, v in columns.items()}
             row |= stats.flatten(stats.episode_stats(part, features))

@@ -26,6 +26,10 @@ VERBS: dict[str, dict[str, tuple[str, str]]] = {
         "doctor": ("collector.cli", "check this machine, or a whole rig by its flags"),
     },
     "curate": {
+        "review": (
+            "curation.cli",
+            "look through a dataset in the terminal: a key decides, all is saved at once",
+        ),
         "label": ("curation.cli", "say what is thought of episodes: verdict, rating, tags, ...; merge, undo"),
         "agreement": ("curation.cli", "say how far the people who labelled agree, and where they do not"),
         "score": ("curation.cli", "run the checks over every episode and store what they found"),

@@ -13,7 +13,7 @@ from curation.show import counted, episode_list, table
 
 if TYPE_CHECKING:
     from collector.dataset.reader import Dataset
-    from curation.agreement import Kappa
+    from curation.agreement import Agreement, Kappa
 
 
 def run(args: list[str]) -> int:
@@ -54,14 +54,25 @@ def run(args: list[str]) -> int:
     if flags.json:
         print_json(asdict(found))
         return 0
-    rows = [_row(kappa) for kappa in ([found.all] if found.all else []) + list(found.pairs)]
-    print(table(("who", "episodes", "said the same", "kappa", "95 % interval"), rows))
-    if found.disputed:
-        print(
-            f"{counted(len(found.disputed))} in dispute over {flags.field}: {episode_list(found.disputed)} "
-            f"(settle one: demodeck label {flags.dataset} EPISODE --{flags.field} VALUE --settle)"
-        )
+    print("\n".join(agreement_lines(found, flags.dataset)))
     return 0
+
+
+def agreement_lines(found: Agreement, name: str) -> list[str]:
+    """Return how far people agree on a label, as a table in lines.
+
+    Args:
+        found: What `agreement` returned.
+        name: What the dataset is called in the command that settles a dispute.
+    """
+    rows = [_row(kappa) for kappa in ([found.all] if found.all else []) + list(found.pairs)]
+    lines = table(("who", "episodes", "said the same", "kappa", "95 % interval"), rows).splitlines()
+    if found.disputed:
+        lines.append(
+            f"{counted(len(found.disputed))} in dispute over {found.field}: {episode_list(found.disputed)} "
+            f"(settle one: demodeck label {name} EPISODE --{found.field} VALUE --settle)"
+        )
+    return lines
 
 
 def _row(kappa: Kappa) -> tuple[object, ...]:
@@ -72,14 +83,12 @@ def _row(kappa: Kappa) -> tuple[object, ...]:
 
 
 def _draw(flags: Namespace, dataset: Dataset) -> int:
-    from curation.agreement import second_opinions
-    from curation.query import save_selection
+    from curation.blind import draw
 
     if flags.draw < 1:
         raise UsageError(f"--draw is {flags.draw}: it must be at least 1")
     author = author_name(flags.author)
-    episodes = second_opinions(Labels(dataset.root), flags.field, flags.draw, flags.seed, author)
-    save_selection(dataset, flags.save, f"episode_index IN ({', '.join(map(str, episodes))})", author)
+    episodes = draw(dataset, flags.field, flags.draw, flags.seed, author, flags.save)
     if flags.json:
         print_json({"saved": flags.save, "episodes": episodes, "author": author, "field": flags.field})
         return 0

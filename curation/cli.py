@@ -20,6 +20,16 @@ def main_label(args: list[str]) -> int:
     return run(args)
 
 
+def main_review(args: list[str]) -> int:
+    """`demodeck review`: look through a dataset and decide; see `curation.review_cli`."""
+    from curation.lean import arrow_without_pandas
+
+    arrow_without_pandas()
+    from curation.review_cli import run
+
+    return run(args)
+
+
 def main_agreement(args: list[str]) -> int:
     """`demodeck agreement`: say how far people agree; see `curation.agreement_cli`."""
     from curation.agreement_cli import run

@@ -83,7 +83,13 @@ def prepare(
         HubError: If the Hub refuses or cannot be reached.
     """
     from collector.hub.mirror import plan_mirror
+    from curation.remote import missing_videos
 
+    if missing := missing_videos(dataset):
+        raise DataError(
+            f"{missing[0]} is not on this machine, and an exact mirror would take it away from the Hub: fetch the "
+            "videos first (demodeck score NAME --video)"
+        )
     files, ignore = {}, [".journal/*"]
     if _ours(dataset.root / "README.md"):
         pictures = card_pictures(dataset)

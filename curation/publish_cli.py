@@ -12,7 +12,8 @@ from curation.arguments import DATASET, open_dataset, print_json, verb_parser
 from curation.show import counted, episode_list
 
 if TYPE_CHECKING:
-    from curation.publish import Publication
+    from collector.hub.mirror import PushResult
+    from curation.publish import Proof, Publication
 
 _MOST_FILES = 5
 
@@ -25,7 +26,7 @@ def run(args: list[str]) -> int:
 
     publication = prepare(dataset, flags.repo_id, flags.license, flags.tag)
     if not flags.json:
-        print("\n".join(_changes(publication)), flush=True)
+        print("\n".join(changes(publication)), flush=True)
     if flags.dry_run:
         if flags.json:
             print_json(_as_json(publication) | {"published": False})
@@ -45,15 +46,24 @@ def run(args: list[str]) -> int:
             | {**counts, "verified": verified}
         )
         return 0
-    print(f"{done.url}\ncommit {done.commit[:12]}, tags {', '.join(tags)}")
+    print("\n".join(published(publication, done, proof)))
+    return 0
+
+
+def published(publication: Publication, done: PushResult, proof: Proof | None) -> list[str]:
+    """Return what was published and verified, in lines."""
+    from curation.publish import FORMAT_TAG
+
+    tags = [FORMAT_TAG, *publication.versions]
+    lines = [done.url, f"commit {done.commit[:12]}, tags {', '.join(tags)}"]
     if proof:
-        print(
+        lines.append(
             f"verified: {proof.n_listed} files have the hashes of ours, {proof.n_pulled} of them "
             f"({_bytes(proof.n_bytes)}) were pulled back and are the same"
         )
     if publication.vanishing:
-        print(f"the version before stays: {done.repo_id}@{(publication.plan.commit or '')[:12]}")
-    return 0
+        lines.append(f"the version before stays: {done.repo_id}@{(publication.plan.commit or '')[:12]}")
+    return lines
 
 
 def _ask(publication: Publication) -> None:
@@ -107,7 +117,8 @@ def _parser() -> ArgumentParser:
     return parser
 
 
-def _changes(publication: Publication) -> list[str]:
+def changes(publication: Publication) -> list[str]:
+    """Return what would change on the Hub, in lines."""
     plan, dataset = publication.plan, publication.dataset
     if plan.commit is None:
         what = f"{plan.repo_id} is new: {counted(dataset.num_episodes)}, {dataset.num_frames} frames"

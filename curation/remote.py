@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from collector.dataset.locate import lerobot_home, locate
@@ -47,16 +48,47 @@ def open_by_name(name: str, videos: bool = False) -> Dataset:
         dataset = Dataset.open(root)
     except DataError:  # the download was interrupted
         dataset = Dataset.open(_fetch(fetched, root, commit, COLUMNS))
-    if videos and not all(path.exists() for path in _videos(dataset)):
+    if videos and missing_videos(dataset):
         _fetch(fetched, root, commit, VIDEOS)
     return dataset
 
 
-def _videos(dataset: Dataset) -> set[Path]:
+def missing_videos(dataset: Dataset, episodes: Sequence[int] | None = None) -> list[Path]:
+    """Return the video files of some episodes, or all, that are not on this machine."""
+    chosen = range(dataset.num_episodes) if episodes is None else episodes
+    return sorted(path for path in _videos(dataset, chosen) if not path.exists())
+
+
+def is_fetched(root: Path) -> bool:
+    """Whether a dataset's folder was fetched from the Hub by its name."""
+    return _commit(root) is not None
+
+
+def fetch_videos(dataset: Dataset, episodes: Sequence[int] | None = None) -> None:
+    """Fetch the videos of some episodes, or all, of a dataset that was opened by its name on the Hub.
+
+    Raises:
+        HubError: If they cannot be fetched.
+        DataError: If the dataset does not come from the Hub.
+    """
+    from collector.hub.client import pull
+
+    missing = missing_videos(dataset, episodes)
+    if not missing:
+        return
+    commit = _commit(dataset.root)
+    if commit is None:
+        raise DataError(f"{missing[0]} is missing: restore it, or pull the dataset again")
+    name = dataset.root.relative_to(dataset.root.parents[1]).as_posix()
+    paths = [path.relative_to(dataset.root).as_posix() for path in missing]
+    pull(name, revision=commit, allow_patterns=paths, folder=dataset.root)
+
+
+def _videos(dataset: Dataset, episodes: Iterable[int]) -> set[Path]:
     from collector.dataset.schema import video_keys
 
     cameras = video_keys(dataset.features)
-    return {dataset.video_place(e, camera)[0] for camera in cameras for e in range(dataset.num_episodes)}
+    return {dataset.video_place(e, camera)[0] for e in episodes for camera in cameras}
 
 
 def _commit(root: Path) -> str | None:

@@ -119,3 +119,13 @@ def shown_value(field: str, elements: dict[Hashable, Any]) -> Any:
         spans = sorted((*key, text) for key, text in there.items() if isinstance(key, tuple))
         return [{"from_frame": first, "to_frame": last, "text": text} for first, last, text in spans]
     return there[""]
+
+
+def after(field: str, before: Any, change: Any) -> Any:
+    """Return a field's value after an entry said `change` of it.
+
+    Args:
+        before: Its value until then, as `shown_value` gives it.
+    """
+    there = said(field, before, {}) if before is not None else {}
+    return shown_value(field, there | said(field, change, there))

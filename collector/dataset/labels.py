@@ -7,7 +7,7 @@ entries or one author's. Plain lerobot opens a dataset with it as one without.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -199,11 +199,13 @@ class Labels:
         """
         words: dict[tuple[int, str], dict[str, dict[Hashable, Any]]] = {}
         at: dict[tuple[int, str, str, Hashable], str] = {}
-        for entry in self._valid():
+        entries = [e for e in self._valid() if not str(e.get("author", "")).startswith(AUTOMATIC)]
+        shared = _shared(entries)
+        for entry in entries:
             author, field = str(entry.get("author", "")), entry["field"]
-            if author.startswith(AUTOMATIC):
-                continue
             for episode in episodes_of(entry):
+                if episode not in shared[field]:
+                    continue
                 of = words.setdefault((episode, field), {})
                 if entry.get("settles") is True:
                     of.clear()
@@ -312,3 +314,20 @@ def _one_by_one(entry: Entry) -> Iterator[Entry]:
 def _is_set(undo: Entry, entries: Sequence[Entry]) -> bool:
     """Whether an undo takes back something that was set, and not another undo."""
     return any("undo" not in entry and batch_of(entry) == undo["undo"] for entry in entries)
+
+
+def _shared(entries: Sequence[Entry]) -> dict[str, Set[int]]:
+    """Return by field the episodes of which more than one author spoke: all others cannot be in conflict."""
+    once: dict[str, dict[str, set[int]]] = {}
+    for entry in entries:
+        of = once.setdefault(entry["field"], {})
+        of.setdefault(str(entry.get("author", "")), set()).update(episodes_of(entry))
+    shared: dict[str, Set[int]] = {}
+    for field, of in once.items():
+        seen: set[int] = set()
+        twice: set[int] = set()
+        for episodes in of.values():
+            twice |= seen & episodes
+            seen |= episodes
+        shared[field] = twice
+    return shared

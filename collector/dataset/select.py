@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     import duckdb
 
 
+class NothingMatches(UsageError):
+    """A condition is well formed, and true of no episode."""
+
+
 def episode_view(dataset: Dataset, sql: str | None = None) -> duckdb.DuckDBPyConnection:
     """Return an in-memory database with the view `episodes`, one row an episode; it can reach no file.
 
@@ -88,7 +92,7 @@ def select_episodes(dataset: Dataset, sql_condition: str | None) -> list[int]:
         chosen = {row[at] for row in rows if type(row[at]) is int}
         if found := sorted(e for e in chosen if 0 <= e < dataset.num_episodes):
             return found
-        raise UsageError(
+        raise NothingMatches(
             f"'{shown(sql_condition)}' matches none of {dataset.num_episodes} episodes (it has no row)"
         )
     return _chosen(dataset, sql_condition)
@@ -97,7 +101,7 @@ def select_episodes(dataset: Dataset, sql_condition: str | None) -> list[int]:
 def _chosen(dataset: Dataset, condition: str, there: Mapping[str, Any] | None = None) -> list[int]:
     rows, columns = _rows(dataset, "SELECT episode_index FROM episodes WHERE ({})", condition, there)
     if not rows:
-        raise UsageError(f"'{condition}' matches none of {dataset.num_episodes} episodes ({columns})")
+        raise NothingMatches(f"'{condition}' matches none of {dataset.num_episodes} episodes ({columns})")
     return [int(row[0]) for row in rows]
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from collector.errors import UsageError
+from collector.keymap import rekeyed
 from collector.session.state import Event, State, step
 
 
@@ -69,12 +70,6 @@ ACTIONS = (
     Action(Event.HALT, ("space", "f13"), "STOP", "EMERGENCY STOP: the robot is held where it is"),
     Action(Event.STOP, ("q", "escape"), "end", "Save what is flown and end the session"),
 )
-_SHOWN = {"right": "→", "left": "←", "escape": "Esc", "space": "Space", "enter": "Enter"}
-
-
-def shown(key: str) -> str:
-    """Return how a key is called on a screen."""
-    return _SHOWN.get(key, key.upper() if key.startswith("f") and key[1:].isdigit() else key)
 
 
 def with_keys(keys: Mapping[str, str | list[str]]) -> tuple[Action, ...]:
@@ -86,21 +81,7 @@ def with_keys(keys: Mapping[str, str | list[str]]) -> tuple[Action, ...]:
     Raises:
         UsageError: If there is no such action, or a key would mean two things.
     """
-    names = [action.name for action in ACTIONS]
-    for name in keys:
-        if name not in names:
-            raise UsageError(f"--keys names '{name}': there are {', '.join(names)}")
-    given = {name: (one,) if isinstance(one, str) else tuple(one) for name, one in keys.items()}
-    taken = [key for one in given.values() for key in one]
-    actions = tuple(
-        replace(action, keys=given.get(action.name, tuple(key for key in action.keys if key not in taken)))
-        for action in ACTIONS
-    )
-    for key in taken:
-        if taken.count(key) > 1:
-            raise UsageError(f"--keys: '{key}' is given to more than one action")
-        if key.isdigit():
-            raise UsageError(f"--keys: '{key}' cannot be a key: digits name an episode")
+    actions = rekeyed(ACTIONS, keys, lambda key: "digits name an episode" if key.isdigit() else None)
     if not next(action for action in actions if action.event is Event.HALT).keys:
         raise UsageError("--keys leaves no key for 'halt', the emergency stop")
     return actions

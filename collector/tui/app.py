@@ -14,7 +14,6 @@ from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import Binding
 from textual.containers import Container, Horizontal, Vertical
 from textual.events import Key
-from textual.keys import _character_to_key
 from textual.screen import Screen
 from textual.widgets import RichLog
 
@@ -27,7 +26,9 @@ from collector.tui.band import Band
 from collector.tui.cues import cue_of
 from collector.tui.draw.camera import CameraPane
 from collector.tui.draw.joints import PlotPane
+from collector.tui.draw.keynames import textual_key
 from collector.tui.draw.still import still
+from collector.tui.draw.themes import THEMES
 from collector.tui.film import Film
 from collector.tui.keyline import Keys
 from collector.tui.panels import LoopPanel, Panel, RigPanel, TakePanel, TaskLine, VerdictLine
@@ -35,7 +36,6 @@ from collector.tui.pump import Pump
 from collector.tui.screens import HelpScreen, MessagesScreen, SummaryScreen
 from collector.tui.snapshot import Poller, Snapshot
 from collector.tui.summary import summary_lines
-from collector.tui.themes import THEMES
 
 _DRAWS_HZ = 20.0
 _PLOTS_EVERY = 4  # draws: the joints are drawn at 5 Hz
@@ -75,9 +75,9 @@ class CockpitApp(App[None]):
         self._processes, self._pump, self._speaker = processes, pump, speaker
         self._poller = poller or Poller(processes.account)
         self._actions: tuple[Action, ...] = with_keys(processes.account.config.get("keys", {}))
-        taken = {_textual(key) for action in self._actions for key in action.keys}
+        taken = {textual_key(key) for action in self._actions for key in action.keys}
         halt = next(action for action in self._actions if action.event is Event.HALT)
-        self._stop_keys = {_textual(key) for key in halt.keys}
+        self._stop_keys = {textual_key(key) for key in halt.keys}
         self._own = [own for own in _OWN if own[0] not in taken]
         self._said: deque[str] = deque(maxlen=_SAID_KEPT)
         self._digits = ""
@@ -112,12 +112,12 @@ class CockpitApp(App[None]):
         for action in self._actions:
             for key in action.keys:
                 self._bindings.key_to_bindings.pop(
-                    _textual(key), None
+                    textual_key(key), None
                 )  # --keys may want one of the screen's own
                 if key == "escape":
                     continue  # it closes what lies over the cockpit, and pressed once more must not end the session
                 asks = f"ask('{action.name}')"
-                self._bindings._add_binding(Binding(_textual(key), asks, action.title, show=False))
+                self._bindings._add_binding(Binding(textual_key(key), asks, action.title, show=False))
         self.query_one(RichLog).can_focus = False
         self.set_interval(1 / _DRAWS_HZ, self.look)
         self.look()
@@ -370,11 +370,6 @@ class CockpitApp(App[None]):
             yield SystemCommand(action.title, action.help, lambda name=action.name: self.action_ask(name))
         for _, name, title, help_ in _OWN:
             yield SystemCommand(title, help_, getattr(self, f"action_{name}"))
-
-
-def _textual(key: str) -> str:
-    """Return Textual's name of a key."""
-    return _character_to_key(key) if len(key) == 1 else key
 
 
 def run_cockpit(processes: Processes) -> None:

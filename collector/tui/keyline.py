@@ -6,7 +6,8 @@ from textual.app import RenderResult
 from textual.content import Content
 from textual.widget import Widget
 
-from collector.session.actions import Action, possible, shown
+from collector.keymap import shown_key
+from collector.session.actions import Action, possible
 from collector.session.state import State
 
 
@@ -33,7 +34,7 @@ class Keys(Widget):
         """Return as many keys as there is room for: the emergency stop first, and last what shows all of them."""
         asked = sorted(self._actions, key=lambda action: action.title != "STOP")
         pairs = [
-            (shown(action.keys[0]), action.title)
+            (shown_key(action.keys[0]), action.title)
             for action in asked
             if action.keys and possible(action, self._state) and (self._recording or not action.recording)
         ]

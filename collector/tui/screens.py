@@ -9,7 +9,8 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, RichLog, Static
 
-from collector.session.actions import Action, shown
+from collector.keymap import shown_key
+from collector.session.actions import Action
 from collector.session.state import Event
 
 
@@ -27,7 +28,7 @@ class HelpScreen(ModalScreen[None]):
         super().__init__()
         rows = [
             # Esc closes what lies over the cockpit, and never ends the session.
-            (", ".join(shown(key) for key in action.keys if key != "escape"), action.help)
+            (", ".join(shown_key(key) for key in action.keys if key != "escape"), action.help)
             for action in sorted(actions, key=lambda action: action.event is not Event.HALT)
         ]
         self._rows = [(keys, words) for keys, words in rows if keys] + own

@@ -3,7 +3,8 @@
 import pytest
 
 from collector.errors import UsageError
-from collector.session.actions import ACTIONS, help_lines, possible, shown, with_keys
+from collector.keymap import shown_key
+from collector.session.actions import ACTIONS, help_lines, possible, with_keys
 from collector.session.state import Event, State
 
 NOT_ASKED_FOR = {
@@ -64,7 +65,7 @@ def test_help_has_a_line_for_each_action_that_is_of_use():
 
 
 def test_keys_are_shown_as_they_are_printed_on_the_keyboard():
-    assert [shown(key) for key in ("right", "left", "space", "f13", "f", "n")] == [
+    assert [shown_key(key) for key in ("right", "left", "space", "f13", "f", "n")] == [
         "→",
         "←",
         "Space",

@@ -1,0 +1,73 @@
+"""What is known of the episode that is looked at: its labels, what the checks found, and where people differ."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from textual.content import Content
+from textual.widgets import Static
+
+from collector.dataset.labels import Conflict
+from collector.errors import shown
+from curation.queue import said_cell
+from curation.room import Room
+from curation.tui.player import Span
+
+_FIELDS = ("verdict", "success", "rating", "weight", "tags", "trim", "task")
+
+
+class EpisodePanel(Static):
+    """The episode's labels and findings."""
+
+    def show(self, room: Room, episode: int | None) -> None:
+        """Show what is known of an episode."""
+        if episode is None:
+            self.update(Content("no episode"))
+            return
+        lines = [heading(room, episode)]
+        standing = room.standing
+        if standing.hidden(episode):
+            lines.append(f"what others said is hidden until you give your own {standing.field}")
+        lines += [
+            line for conflict in standing.disputes(episode) for line in side_by_side(conflict, standing)
+        ]
+        if note := standing.value(episode, "note"):
+            lines.append(f"note: {note}")
+        lines += [f"segment {said_cell([one])}" for one in standing.said(episode).get("segments") or ()]
+        fps = float(room.dataset.fps)
+        for found in room.evidence.found(episode):
+            where = f"{found.first / fps:.1f} to {found.last / fps:.1f} s"
+            lines.append(f"{'!' if found.severity == 'fault' else '?'} {found.check} {where}: {found.words}")
+        if not room.evidence.scored:
+            lines.append("never scored: R runs the checks")
+        self.update(Content("\n".join(shown(line, 500) for line in lines)))
+
+
+def heading(room: Room, episode: int) -> str:
+    """Return the episode's number and labels in a line."""
+    standing, parts = room.standing, [f"episode {episode}"]
+    for name in _FIELDS:
+        value = standing.value(episode, name)
+        if value is not None and value != []:
+            text = ":".join(map(str, value)) if name == "trim" else said_cell(value)
+            parts.append(f"{name} {text}")
+    return " · ".join(parts)
+
+
+def side_by_side(conflict: Conflict, standing: Any) -> list[str]:
+    """Return both opinions, or all, with who, when and the note that it comes with."""
+    about = f"{conflict.field} {said_cell(conflict.element)}" if conflict.element else conflict.field
+    note = standing.said(conflict.episode).get("note")
+    said = []
+    for sign, (author, value, at) in zip(("<", ">", *[" "] * len(conflict.said)), conflict.said):
+        said.append(f"{sign} {author}: {said_cell(value)} ({at[:16].replace('T', ' ')})")
+    lines = [f"DISPUTE over {about}:  " + "   |   ".join(said)]
+    return lines + ([f"  the note that holds: {note}"] if note else [])
+
+
+def spans_of(room: Room, episode: int) -> Sequence[Span]:
+    """Return what the player marks of an episode: findings, and segments with their sentences."""
+    found = [Span(f.first, f.last, f.severity, f"{f.check}: {f.words}") for f in room.evidence.found(episode)]
+    segments = room.standing.said(episode).get("segments") or ()
+    return [*found, *(Span(one["from_frame"], one["to_frame"], "segment", one["text"]) for one in segments)]

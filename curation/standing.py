@@ -32,12 +32,14 @@ class Folded:
         mine: The same, of what one author said.
         conflicts: Where people differ, by episode.
         template: The episode whose segments the author set last; None where there is none.
+        notes: What each person noted on the episodes of `conflicts`, by episode and author.
     """
 
     current: dict[int, dict[str, Any]] = field(default_factory=dict)
     mine: dict[int, dict[str, Any]] = field(default_factory=dict)
     conflicts: dict[int, tuple[Conflict, ...]] = field(default_factory=dict)
     template: int | None = None
+    notes: dict[int, dict[str, str]] = field(default_factory=dict)
 
 
 def fold(labels: Labels, author: str) -> Folded:
@@ -56,7 +58,8 @@ def fold(labels: Labels, author: str) -> Folded:
             template = next((e for e in episodes_of(entry) if mine.get(e, {}).get("segments")), None)
             if template is not None:
                 break
-    return Folded(labels.current(), mine, conflicts, template)
+    notes = {e: said for e, said in labels.opinions("note").items() if e in conflicts} if conflicts else {}
+    return Folded(labels.current(), mine, conflicts, template, notes)
 
 
 @dataclass(frozen=True)
@@ -112,7 +115,7 @@ class Standing:
         self._current = {e: dict(said) for e, said in folded.current.items() if e < n}
         self._mine = {e: dict(said) for e, said in folded.mine.items() if e < n}
         self.conflicts = {e: c for e, c in folded.conflicts.items() if e < n}
-        self.template = folded.template
+        self.template, self.notes = folded.template, folded.notes
         self.seen = np.zeros(n, bool)
         self.seen[list(self._mine)] = True
         self._verdicts = np.zeros(n, np.int8)

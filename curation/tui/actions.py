@@ -9,6 +9,7 @@ from typing import Any
 from textual.binding import Binding
 
 from collector.keymap import rekeyed
+from collector.tui.draw.keynames import letter_key
 
 DECIDE, MARK, FIND, TOGETHER, SHARE, PLAY, ROOM = (
     "decide", "choose rows", "find", "with others", "publish", "play", "the room",
@@ -195,7 +196,7 @@ def all_actions(keys: Mapping[str, str | list[str]], player: list[Any]) -> tuple
     """
     plays = tuple(
         Action(
-            (one.id or one.action).removeprefix("player."), tuple(one.key.split(",")), one.description, one.tooltip,
+            (one.id or one.action).removeprefix("player."), tuple(map(letter_key, one.key.split(","))), one.description, one.tooltip,
             group=PLAY, player=one.action,
         )
         for one in player

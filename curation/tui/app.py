@@ -161,6 +161,8 @@ class ReviewApp(App[None]):
         backlog = self.ledger.backlog if self.ledger is not None else 0
         screen.query_one(CountsLine).show(self.room, len(queue.marked), backlog if self._stuck else 0)
         screen.query_one(EpisodePanel).show(self.room, queue.episode)
+        screen.query_one(Keyline).show(self.room.disputed_only)
+        screen.set_class(self.room.disputed_only, "-disputes")
         condition = screen.query_one("#condition", Static)
         condition.update(self._condition_line())
         condition.set_class(bool(self.room.condition) or not len(self.room.rows), "-there")

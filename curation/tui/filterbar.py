@@ -125,11 +125,11 @@ class WordsScreen(ModalScreen[str | None]):
             with VerticalScroll():
                 for name, (words, values) in self._choices.items():
                     with Horizontal(classes="wish"):
-                        yield Static(words)
+                        yield Static(Content(words))
                         yield Select([(v, v) for v in values], prompt="(whatever)", id=name, compact=True)
                 for name, words in (("shortest", "at least so long [s]"), ("longest", "at most so long [s]")):
                     with Horizontal(classes="wish"):
-                        yield Static(words)
+                        yield Static(Content(words))
                         yield Input(type="number", id=name, compact=True)
             yield Static(id="sql")
             yield Button("Filter (Ctrl+S)", id="take", compact=True)

@@ -11,7 +11,8 @@ from collector.keymap import shown_key
 from curation.room import Room
 from curation.tui.actions import Action
 
-_ROOMY = 100  # cells, from which the counts are said in whole words
+_ROOMY, _TIGHT = 100, 60  # cells, from which the counts are said in whole words, or in a few letters each
+_FIRST = ("next", "undo", "play")  # of what is no decision
 
 
 class CountsLine(Static):
@@ -19,16 +20,20 @@ class CountsLine(Static):
 
     def show(self, room: Room, marked: int, backlog: int) -> None:
         """Show the counts of now."""
-        counts, roomy = room.counts(), self.app.size.width >= _ROOMY
+        counts, width = room.counts(), self.app.size.width
+        roomy = width >= _ROOMY
         if room.blind is not None:
             waiting = sum(map(room.standing.hidden, room.blind))
             parts = [f"BLIND {len(room.blind) - waiting} of {len(room.blind)} judged by {room.author}"]
         elif roomy:
             parts = [f"{counts.episodes:,} episodes", f"{counts.kept:,} kept", f"{counts.dropped:,} dropped"]
             parts += [f"{counts.unseen:,} unseen by {room.author}", f"{counts.disputed:,} disputed"]
+        elif width >= _TIGHT:
+            parts = [f"{counts.kept} kept", f"{counts.dropped} dropped", f"{counts.unseen} unseen"]
+            parts += [f"{counts.disputed} disputed"] if counts.disputed else []
         else:
-            parts = [f"{counts.kept} kept", f"{counts.dropped} drop", f"{counts.unseen} unseen"]
-            parts += [f"{counts.disputed} disp"] if counts.disputed else []
+            parts = [f"k{counts.kept} d{counts.dropped} unseen {counts.unseen}"]
+            parts[0] += f" !{counts.disputed}" if counts.disputed else ""
         if room.disputed_only:
             parts.insert(0, "DISPUTES")
         trains = f"{counts.chosen:,} ep {counts.frames:,} frames {counts.minutes:.1f} min"
@@ -59,26 +64,31 @@ class Keyline(Widget):
 
     def __init__(self, actions: tuple[Action, ...]) -> None:
         super().__init__()
-        self._actions = [a for a in actions if a.keys and not a.name.startswith("rate_")]
+        self._actions = {a.name: a for a in actions if a.keys and not a.name.startswith("rate_")}
+        self._disputes = False
+
+    def show(self, disputes: bool) -> None:
+        """Show the keys, of a list of disputes or of any."""
+        if disputes != self._disputes:
+            self._disputes = disputes
+            self.refresh()
 
     def render(self) -> RenderResult:
         """Return the line."""
-        ordered = sorted(self._actions, key=lambda action: action.name not in ("next", "undo", "play"))
-        shown = [a for a in ordered if a.name != "help"]
-        decisions = [a for a in shown if a.decides and a.keys]
-        rest = [a for a in shown if a not in decisions]
-        (help_,) = (a for a in self._actions if a.name == "help") if self._has_help() else (None,)
-        last = _pair(help_) if help_ is not None else Content("")
+        sides = ("take_left", "take_right", "settle") if self._disputes else ()
+        names = [*sides, *(n for n, a in self._actions.items() if a.decides)][: 4 + len(sides)]
+        ordered = dict.fromkeys([*names, *_FIRST, *self._actions])
+        ordered.pop("help", None)
+        last = _pair(self._actions["help"]) if "help" in self._actions else Content("")
         line, room = Content(" "), self.size.width - 1 - last.cell_length
-        for action in [*decisions[:4], *rest]:
-            one = _pair(action)
+        for name in ordered:
+            if name not in self._actions:
+                continue
+            one = _pair(self._actions[name])
             if one.cell_length > room:
                 break
             line, room = line + one, room - one.cell_length
         return line + last if room >= 0 else line
-
-    def _has_help(self) -> bool:
-        return any(action.name == "help" for action in self._actions)
 
 
 def _pair(action: Action) -> Content:

@@ -79,8 +79,13 @@ class Looking:
     # The nearest good episode
 
     async def beside(self, action: str) -> None:
-        """Show the nearest good episode beside this one, or no longer; the first time, it is looked for."""
+        """Show the nearest good episode beside this one, or no longer; the first time, it is looked for.
+
+        Raises:
+            UsageError: If the list is empty.
+        """
         app = self._app
+        app.current()
         if self._paths is None:
             app.say("looking which flights are alike ...")
             app.run_worker(partial(self._find, action), thread=True, group="paths", exclusive=True)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
+from rich.cells import cell_len, set_cell_size
 from textual.content import Content
 from textual.widgets import Static
 
@@ -12,6 +12,7 @@ from collector.dataset.labels import Conflict
 from collector.errors import shown
 from curation.queue import said_cell
 from curation.room import Room
+from curation.standing import Standing
 from curation.tui.player import Span
 
 _FIELDS = ("verdict", "success", "rating", "weight", "tags", "trim", "task")
@@ -32,7 +33,8 @@ class EpisodePanel(Static):
         lines += [
             line for conflict in standing.disputes(episode) for line in side_by_side(conflict, standing)
         ]
-        if note := standing.value(episode, "note"):
+        note = standing.value(episode, "note")
+        if note and not standing.disputes(episode):
             lines.append(f"note: {note}")
         lines += [f"segment {said_cell([one])}" for one in standing.said(episode).get("segments") or ()]
         fps = float(room.dataset.fps)
@@ -55,15 +57,20 @@ def heading(room: Room, episode: int) -> str:
     return " · ".join(parts)
 
 
-def side_by_side(conflict: Conflict, standing: Any) -> list[str]:
-    """Return both opinions, or all, with who, when and the note that it comes with."""
+def side_by_side(conflict: Conflict, standing: Standing) -> list[str]:
+    """Return what each said in a column of its own: who, the value, when, and that person's note."""
     about = f"{conflict.field} {said_cell(conflict.element)}" if conflict.element else conflict.field
-    note = standing.said(conflict.episode).get("note")
-    said = []
-    for sign, (author, value, at) in zip(("<", ">", *[" "] * len(conflict.said)), conflict.said):
-        said.append(f"{sign} {author}: {said_cell(value)} ({at[:16].replace('T', ' ')})")
-    lines = [f"DISPUTE over {about}:  " + "   |   ".join(said)]
-    return lines + ([f"  the note that holds: {note}"] if note else [])
+    notes = standing.notes.get(conflict.episode, {})
+    columns = []
+    for sign, (author, value, at) in zip(("< ", "> ", *[""] * len(conflict.said)), conflict.said):
+        text = "yes" if conflict.field == "tags" and value else said_cell(value)
+        columns.append((f"{sign}{author}: {text}", at[:16].replace("T", " "), notes.get(author, "")))
+    widths = [max(map(cell_len, column)) + 3 for column in columns]
+    rows = [
+        "".join(set_cell_size(cell, width) for cell, width in zip(cells, widths)).rstrip()
+        for cells in zip(*columns)
+    ]
+    return [f"DISPUTE over {about}", *filter(None, rows)]
 
 
 def spans_of(room: Room, episode: int) -> Sequence[Span]:

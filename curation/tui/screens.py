@@ -9,6 +9,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
+from textual.events import Key
 from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
@@ -152,9 +153,12 @@ class TagsScreen(ModalScreen[None]):
     def _line(self, tag: str) -> Content:
         return Content(("[x] " if self._is_on(tag) else "[ ] ") + shown(tag, 100))
 
-    def on_key(self, event: object) -> None:
-        if getattr(event, "key", "") == "down" and self.query_one(Input).has_focus and self._tags:
-            self.query_one(OptionList).focus()
+    def on_key(self, event: Key) -> None:
+        if event.key == "down" and self.query_one(Input).has_focus and self._tags:
+            event.stop()
+            options = self.query_one(OptionList)
+            options.highlighted = 0
+            options.focus()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()

@@ -108,7 +108,7 @@ def _words(values: Sequence[str | None]) -> pa.Array:
     codes = _integers([numbers.setdefault(value, len(numbers)) for value in values])
     texts = [(value or "").encode() for value in numbers]
     ends = np.cumsum([0, *map(len, texts)], dtype=np.int32)
-    there = np.packbits([value is not None for value in numbers], bitorder="little")
+    there = np.packbits(np.array([value is not None for value in numbers], bool), bitorder="little")
     buffers = [pa.py_buffer(there), pa.py_buffer(ends), pa.py_buffer(b"".join(texts))]
     return pa.Array.from_buffers(pa.string(), len(texts), buffers).take(codes)
 

@@ -45,6 +45,13 @@ def test_the_table_names_checks_episodes_and_what_was_not_evaluated(arm, curate)
     assert "standing still" in out and "fault" in out
 
 
+def test_a_set_in_which_nothing_is_found_is_stored_too(curate, tmp_path):
+    record(tmp_path / "one", [flight(0)])
+    code, out, err = curate("score", tmp_path / "one")
+    assert code == 0 and err == "" and "1 episodes: 0 with faults, 0 with warnings only" in out
+    assert pq.read_table(tmp_path / "one" / "curation" / "findings.parquet").num_rows == 0
+
+
 def test_scores_are_columns_of_the_query(arm, curate):
     curate("score", "arm")
     code, out, _ = curate("query", "arm", "faults > 0 and stall > 1", "--columns", "episode_index", "--json")

@@ -21,6 +21,17 @@ def flag(args: list[str], name: str) -> str | None:
     return None
 
 
+def joined(args: list[str]) -> list[str]:
+    """Write `--name value` as `--name=value`."""
+    joined: list[str] = []
+    for arg in args:
+        if joined and not arg.startswith("--") and joined[-1].startswith("--") and "=" not in joined[-1]:
+            joined[-1] += f"={arg}"
+        else:
+            joined.append(arg)
+    return joined
+
+
 def quiet_lerobot() -> None:
     """Hold back lerobot's warnings that no device was asked for and none is fast: we say which one trains."""
     noise = ("Device 'None' is not available", "No accelerated backend detected")

@@ -23,7 +23,7 @@ from collector.dataset.reader import Dataset
 from collector.dataset.select import episode_view
 from collector.errors import DataError, UsageError
 from collector.flags import parse_flags
-from training.arguments import say
+from training.arguments import joined, say
 
 RECORD, FLIGHTS = "blind.json", "flights"
 DEFAULT_SCENES = 20
@@ -97,7 +97,7 @@ def blind_eval(args: list[str]) -> int:
     resumes = given.get("resume") == "true"
     n_scenes = _whole_number(given.get("episodes", str(DEFAULT_SCENES)))
     if not resumes:
-        _check_real([arg for arg in _joined(args) if _name(arg).startswith("robot.")])
+        _check_real([arg for arg in joined(args) if _name(arg).startswith("robot.")])
     trial = _opened(folder) if resumes else _set_up(folder, given)
     before = outcomes(folder / FLIGHTS, trial)
     left = n_scenes - len(_whole(before, len(trial.paths)))
@@ -110,7 +110,7 @@ def blind_eval(args: list[str]) -> int:
                 "the comparison so far may have been looked at: take its anytime p, which holds all the same",
                 "eval",
             )
-        passed = [arg for arg in _joined(args) if _name(arg) not in _OWN]
+        passed = [arg for arg in joined(args) if _name(arg) not in _OWN]
         code = main_record([*passed, *_session_flags(folder, trial, given, before, left)])
     results = _results(folder, trial, outcomes(folder / FLIGHTS, trial))
     if len(results) < len(trial.paths):
@@ -121,18 +121,12 @@ def blind_eval(args: list[str]) -> int:
 
 
 def _given(args: list[str]) -> dict[str, str]:
-    given = {_name(arg): arg.partition("=")[2] for arg in _joined(args) if arg.startswith("--")}
+    given = {_name(arg): arg.partition("=")[2] for arg in joined(args) if arg.startswith("--")}
     return given | {name: "true" for name in ("resume", "json") if given.get(name) == ""}
 
 
 def _name(arg: str) -> str:
     return arg.partition("=")[0].removeprefix("--")
-
-
-def _joined(args: list[str]) -> list[str]:
-    from training.sweep import joined
-
-    return joined(args)
 
 
 def _whole_number(text: str) -> int:

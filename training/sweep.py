@@ -24,6 +24,7 @@ import yaml
 
 from collector.dataset.durable import make_folder, write_json
 from collector.errors import DataError, UsageError
+from training.arguments import joined
 from training.checkpoints import PRETRAINED_MODEL, find_checkpoint
 from training.config import load_record
 from training.metrics import METRICS_JSONL, read_lines
@@ -92,17 +93,6 @@ def _point(args: list[str], chosen: dict[str, Any]) -> Point:
     return Point(
         re.sub(r"[^\w.,=+\-\[\]]+", "-", name), [*kept, *(f"--{key}={value}" for key, value in said.items())]
     )
-
-
-def joined(args: list[str]) -> list[str]:
-    """Write `--name value` as `--name=value`."""
-    joined: list[str] = []
-    for arg in args:
-        if joined and not arg.startswith("--") and joined[-1].startswith("--") and "=" not in joined[-1]:
-            joined[-1] += f"={arg}"
-        else:
-            joined.append(arg)
-    return joined
 
 
 def _given(args: list[str]) -> dict[str, str]:

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from collector.errors import DemodeckError, UsageError
-from training.arguments import flag, say
-from training.sweep import Point, begin, is_finished, joined, points, recorded, row, table
+from training.arguments import flag, joined, say
+from training.sweep import Point, begin, is_finished, points, recorded, row, table
 
 if TYPE_CHECKING:
     from training.config import TrainConfig

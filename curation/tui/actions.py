@@ -196,8 +196,8 @@ def all_actions(keys: Mapping[str, str | list[str]], player: list[Any]) -> tuple
     """
     plays = tuple(
         Action(
-            (one.id or one.action).removeprefix("player."), tuple(map(letter_key, one.key.split(","))), one.description, one.tooltip,
-            group=PLAY, player=one.action,
+            (one.id or one.action).removeprefix("player."), tuple(map(letter_key, one.key.split(","))),
+            one.description, one.tooltip, group=PLAY, player=one.action,
         )
         for one in player
         if isinstance(one, Binding)

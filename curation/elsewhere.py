@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 from collector.dataset import schema
 from collector.dataset.reader import Dataset
-from collector.errors import UsageError
+from collector.errors import UsageError, shown
 
 _OPENERS = {"darwin": "open", "win32": "start"}
+_GIVES_UP_S = 3.0  # who runs longer has opened something
 
 
 def open_elsewhere(dataset: Dataset, episode: int, frame: int, camera: str | None) -> str:
@@ -25,8 +29,7 @@ def open_elsewhere(dataset: Dataset, episode: int, frame: int, camera: str | Non
         What was opened, in words.
 
     Raises:
-        UsageError: If there is no display, no camera or no such program.
-        DataError: If the video is missing.
+        UsageError: If there is no display, no camera or no such program, or the program says that it cannot.
     """
     if sys.platform not in _OPENERS and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         raise UsageError(
@@ -50,11 +53,17 @@ def open_elsewhere(dataset: Dataset, episode: int, frame: int, camera: str | Non
 
 
 def _start(command: list[str]) -> None:
-    """Start a program that outlives this one and writes nothing into its terminal."""
-    subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    """Start a program that outlives this one and writes nothing into its terminal.
+
+    Raises:
+        UsageError: If it gives up at once; with what it said last.
+    """
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True
+        )
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            if process.wait(_GIVES_UP_S):
+                said.seek(0)
+                words = said.read().decode(errors="replace").strip().splitlines() or ["it said nothing"]
+                raise UsageError(f"'{Path(command[0]).name}' could not open it: {shown(words[-1], 300)}")

@@ -147,6 +147,11 @@ async def until(pilot, holds, looks=20_000):
     raise AssertionError("it never came to hold")
 
 
+def told(app):
+    """Return what notifications said."""
+    return [notification.message for notification in app._notifications]
+
+
 def text_of(app):
     """Return what is on the screen, a line a row."""
     strips = app.screen._compositor.render_strips()

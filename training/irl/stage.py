@@ -35,6 +35,7 @@ from training.source import Provenance
 
 FOLDER, REWARD = "irl", "reward"
 _LEARNT = "learnt.npz"
+_HORIZON = 2.5  # median flights of the expert that 1 / (1 - gamma) frames make
 _INPUTS = ("observation.state", "observation.environment_state")
 
 
@@ -94,6 +95,8 @@ class Stage:
             raise UsageError(
                 "no expert: --dataset.filter chooses no episode that --dataset.coverage_filter leaves"
             )
+        config = _with_discount(config, flights)
+        assert config.irl is not None
         entries = {name: _entry_names(dataset, name) for name in seen}
         table = {name: flights.columns[name] for name in inputs}
         if config.irl.features == "fourier":
@@ -177,6 +180,16 @@ class Stage:
     @staticmethod
     def _say(line: str) -> None:
         print(f"train: {line}", file=sys.stderr, flush=True)
+
+
+def _with_discount(config: TrainConfig, flights: Flights) -> TrainConfig:
+    """Return the config with gamma filled in where it is left to the flights' length."""
+    assert config.irl is not None
+    if config.irl.discount:
+        return config
+    median = float(np.median(flights.lengths[flights.is_expert]))
+    discount = round(1 - 1 / max(_HORIZON * median, 2.0), 6)
+    return replace(config, irl=replace(config.irl, discount=discount))
 
 
 def write_learners_policy(learnt: Learnt, checkpoint: Path) -> None:

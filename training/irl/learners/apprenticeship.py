@@ -14,6 +14,7 @@ from training.irl.neighbours import NeighbourMdp
 from training.irl.offline import FlightsLearner, comparable
 from training.irl.task import Learnt, Task
 
+_CLEAR = 2.0  # times the sampling error, below which what tells the others from the expert may be chance
 _CONNECTED = (
     0.2  # share of the frames with a neighbour of another flight, below which hardly anything can be chosen
 )
@@ -26,7 +27,7 @@ class ApprenticeshipConfig(IrlConfig):
 
     update: str = "max_margin"  # max_margin, projection or literal: how the next reward is found
     iterations: int = 30  # policies to learn, at most
-    epsilon: float = 0.01  # margin to stop at, in shares of ||mu_E||
+    epsilon: float = 0.01  # margin to stop at, in shares of ||mu_E||; never below the sampling error of mu_E
     n_neighbours: int = 8  # frames of other flights whose action may be taken
     reach: float = 3.0  # how far away they may be, in typical distances between flights
     price: float = 1.0  # of an action from a typical distance away, in standard deviations of the reward
@@ -36,7 +37,7 @@ class ApprenticeshipConfig(IrlConfig):
 
     def check(self) -> None:
         super().check()
-        self.settings(0)
+        self.settings(0, self.epsilon)
         if self.n_neighbours < 1:
             raise UsageError(f"--irl.n_neighbours={self.n_neighbours}: it must be at least 1")
         for name in ("reach", "temperature"):
@@ -45,32 +46,42 @@ class ApprenticeshipConfig(IrlConfig):
         if not self.price >= 0:
             raise UsageError(f"--irl.price={self.price}: it must be at least 0")
 
-    def settings(self, seed: int) -> Settings:
+    def settings(self, seed: int, epsilon: float) -> Settings:
         """Return the loop's settings."""
-        return Settings(self.update, self.iterations, self.epsilon, seed)
+        return Settings(self.update, self.iterations, epsilon, seed)
 
     def learn(self, task: Task) -> Learnt:
         learner = self._learner(task)
         expert = task.expert()
         norm = expert.norm or 1.0
+        # Nearer than mu_E is known nothing can be matched: rewards learnt there follow the noise.
+        noise = 0.0 if np.isnan(expert.sampling_error) else expert.sampling_error / norm
+        settings = self.settings(task.seed, max(self.epsilon, noise))
 
         def say(iterate: Iterate) -> None:
             margin = f"margin {iterate.margin / norm:.4f}" if iterate.number else "how the others fly"
             worth = iterate.weights @ iterate.mean * (1 - task.discount)
             told = f", its return {worth:.4f}" if iterate.number else ""
+            if not iterate.number and iterate.distance < _CLEAR * noise * norm:
+                task.report(
+                    f"warning: the others are {iterate.distance / norm:.3f} of ||mu_E|| from the expert, whose mean is "
+                    f"known to {noise:.3f}: hardly anything tells them apart; give more flights, others by "
+                    "--dataset.coverage_filter, or other --irl.features"
+                )
             task.report(
                 f"iteration {iterate.number}/{self.iterations}: {margin}, distance {iterate.distance / norm:.4f}{told}"
             )
 
         resume = task.resume and (task.folder / RECORD).exists()
         folder = IterateFolder(task.folder, resume)
-        outcome = learn(learner, expert, self.settings(task.seed), folder, say, task.stopped)
+        outcome = learn(learner, expert, settings, folder, say, task.stopped)
         if outcome.reason == "stopped":
             return Learnt(np.zeros(len(task.features.names)), interrupted=True)
         if len(outcome.iterates) < 2:
             raise DataError(
-                "the flights of --dataset.coverage_filter have the very feature expectations of the expert's: nothing "
-                "tells them apart; choose others, or other --irl.features"
+                f"the others are {outcome.iterates[0].distance / norm:.3f} of ||mu_E|| from the expert, whose mean is "
+                f"known to {noise:.3f}: nothing tells them apart; give more flights, others by "
+                "--dataset.coverage_filter, or other --irl.features"
             )
         task.report(
             f"ended: {REASONS[outcome.reason]}; mixture at {outcome.mixture_distance / norm:.4f} of ||mu_E||"
@@ -85,7 +96,7 @@ class ApprenticeshipConfig(IrlConfig):
                 "best_distance": outcome.iterates[outcome.best].distance / norm,
                 "mixture_distance": outcome.mixture_distance / norm,
                 "mixture": {str(i): round(float(s), 4) for i, s in enumerate(outcome.mixture) if s > 1e-4},
-                "sampling_error": None if np.isnan(expert.sampling_error) else expert.sampling_error / norm,
+                "sampling_error": noise,
                 "frames_with_neighbours": learner.mdp.n_connected / len(task.phi),
             },
             frame_weights=self._frame_weights(learner, outcome),
@@ -112,21 +123,24 @@ class ApprenticeshipConfig(IrlConfig):
 
         Advantage-weighted regression (Peng et al. 2019, arXiv 1910.00177, eq. 8), by the expert's reward.
         """
-        shares = outcome.mixture.copy()
-        shares[0] = 0.0  # pi_0 is optimal for no reward
-        if not shares.sum() > 0:
-            shares[outcome.best or len(shares) - 1] = 1.0
         advantage = sum(
             share * learner.advantages(iterate.weights, iterate.policy)
-            for share, iterate in zip(shares / shares.sum(), outcome.iterates)
-            if share > 0
+            for share, iterate in _with_rewards(outcome)
         )
         assert isinstance(advantage, np.ndarray)
         spread = float(advantage.std())
         return np.exp(advantage / (self.temperature * spread)) if spread > 0 else np.ones(len(advantage))
 
 
+def _with_rewards(outcome: Outcome) -> list[tuple[float, Iterate]]:
+    """Return the mixture's policies that are optimal for a reward, all but pi_0, with their shares, which sum to 1."""
+    shares = outcome.mixture.copy()
+    shares[0] = 0.0
+    if not shares.sum() > 0:
+        shares[outcome.best or len(shares) - 1] = 1.0
+    return [(s, iterate) for s, iterate in zip(shares / shares.sum(), outcome.iterates) if s > 0]
+
+
 def _reward(outcome: Outcome) -> np.ndarray:
-    """Return the weights of the reward that the single policy nearest to the expert is optimal for."""
-    iterates = outcome.iterates[1:]
-    return min(iterates, key=lambda iterate: iterate.distance).weights
+    """Return the mean of the rewards that the mixture's policies are optimal for."""
+    return np.sum([share * iterate.weights for share, iterate in _with_rewards(outcome)], axis=0)

@@ -27,6 +27,7 @@ _LOW_R2 = 0.2
 class IqLearnConfig(IrlConfig):
     """Settings of `--irl.type=iqlearn`."""
 
+    discount: float = 0.99  # gamma
     steps: int = 10_000  # gradient steps of Q
     batch_size: int = 256  # transitions a step
     temperature: float = 0.01  # what entropy is worth in rewards

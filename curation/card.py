@@ -51,6 +51,7 @@ def dataset_card(
     robot = dataset.info.get("robot_type")
     all_tags = list(dict.fromkeys(["LeRobot", "robotics", *([str(robot)] if robot else []), *tags]))
     revision = f"--dataset.revision={versions[0]} " if versions else ""
+    pinned = f", revision={json.dumps(versions[0])}" if versions else ""
     front = [
         "---",
         f"license: {_yaml(license_id)}",
@@ -96,7 +97,7 @@ def dataset_card(
             "```python",
             "from lerobot.datasets.lerobot_dataset import LeRobotDataset",
             "",
-            f"dataset = LeRobotDataset({json.dumps(repo_id)})",
+            f"dataset = LeRobotDataset({json.dumps(repo_id)}{pinned})",
             "```",
             "",
             "## Licence and citation",

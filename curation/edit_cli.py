@@ -115,7 +115,8 @@ def _added(flags: Namespace, dataset: Dataset) -> tuple[dict[str, Any], Changes]
     names = [part.strip() for part in flags.names.split(",")] if flags.names else None
     changes = edit_features.add_feature(dataset, flags.feature, values, names, flags.dtype)
     feature = changes.added[flags.feature].feature
-    decisions = {"feature": flags.feature, "sql": flags.sql, "file": flags.file, "column": flags.column}
+    file = flags.file and Path(flags.file).name
+    decisions = {"feature": flags.feature, "sql": flags.sql, "file": file, "column": flags.column}
     return {**decisions, "dtype": feature["dtype"], "shape": list(feature["shape"])}, changes
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from collector.dataset.labels import Labels
 from collector.dataset.reader import Dataset
 from collector.dataset.select import episode_view
-from collector.errors import UsageError
+from collector.errors import UsageError, shown
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,8 @@ def overview(dataset: Dataset) -> Facts:
     for name, what in (("pilot", "flown by"), ("started_at", "recorded")):
         values = sorted({str(v) for v in table.get(name, []) if v})
         if values:
-            text = ", ".join(values) if name == "pilot" else f"{values[0][:10]} to {values[-1][:10]}"
+            days = list(dict.fromkeys(value[:10] for value in (values[0], values[-1])))
+            text = ", ".join(values) if name == "pilot" else " to ".join(days)
             rows.append((what, text))
     return Facts("Overview", ("", ""), tuple(rows))
 
@@ -80,6 +81,7 @@ def curation(dataset: Dataset) -> Facts:
     """
     verdicts = Counter(v or "undecided" for v in episode_columns(dataset)["verdict"])
     said = "Verdicts: " + ", ".join(f"{name} {count}" for name, count in sorted(verdicts.items())) + "."
+    said = f"{made} {said}" if (made := origin(dataset)) else said
     checks = _checks_run(dataset)
     if not checks:
         return Facts("Curation", before=said, after="No checks were run.")
@@ -92,6 +94,32 @@ def curation(dataset: Dataset) -> Facts:
     after += [f"Not evaluated: {', '.join(skipped)}."] if skipped else []
     head = ("check", "episodes checked", "faults", "warnings")
     return Facts("Curation", head, tuple(found), said, " ".join(after))
+
+
+def origin(dataset: Dataset) -> str:
+    """Return by which edits a dataset was made of which sets, the last one first; "" where it was recorded so.
+
+    Raises:
+        DataError: If its manifest is damaged.
+    """
+    from curation.manifest import read
+
+    parts, manifest = [], read(dataset.root)
+    try:
+        while manifest is not None:
+            asked = [
+                f"{k} {shown(v)}" for k, v in manifest["decisions"].items() if v not in (None, False, [])
+            ]
+            sources = [
+                f"{s['episodes']:,} episodes of '{shown(s.get('name', 'a set'))}'"
+                for s in manifest["sources"]
+            ]
+            step = f"{shown(manifest['verb'])} ({', '.join(asked)})" if asked else shown(manifest["verb"])
+            parts.append(f"{step} from {' and '.join(sources)}")
+            manifest = manifest["sources"][0]["edit"] if len(manifest["sources"]) == 1 else None
+    except (KeyError, TypeError, AttributeError, ValueError):  # a stranger's
+        return ""
+    return f"Made by `demodeck edit`: {', which was made by '.join(parts)}." if parts else ""
 
 
 def agreements(dataset: Dataset) -> Facts | None:

@@ -57,7 +57,7 @@ def revision(dataset: Dataset) -> dict[str, Any]:
     for path in tables.episode_files(dataset.root):
         table.update(path.read_bytes())
     return {
-        "path": str(dataset.root.resolve()),
+        "name": dataset.root.resolve().name,  # it goes to the Hub: where it lay on this machine is nobody's business
         "info_sha256": hashlib.sha256((dataset.root / tables.INFO).read_bytes()).hexdigest(),
         "episodes_sha256": table.hexdigest(),
         "episodes": dataset.num_episodes,

@@ -18,6 +18,24 @@ def test_facts_columns_and_curation(arm, curate):
     assert "Move the cube, way 0" in text
 
 
+def test_what_it_was_made_of_is_told_and_the_version_is_pinned(arm, curate, tmp_path):
+    curate("edit", "drop", "arm", "2,5", "--output", "less")
+    curate("edit", "drop", "less", "--where", "length < 0 or episode_index = 1", "--output", "fewer")
+    text = dataset_card(Dataset.open(tmp_path / "fewer"), "ann/arm", versions=["v2", "good"])
+    assert (
+        "Made by `demodeck edit`: drop (where length < 0 or episode_index = 1) from 12 episodes of 'less', which was "
+        "made by drop (episodes 2,5) from 14 episodes of 'arm'. Verdicts:"
+    ) in text
+    assert 'LeRobotDataset("ann/arm", revision="v2")' in text and str(tmp_path) not in text
+    for odd in (
+        "[]",
+        '{"sources": 3, "verb": {}}',
+        '{"decisions": {}, "verb": "x", "sources": [{"episodes": "y"}]}',
+    ):
+        (tmp_path / "fewer" / "curation" / "edit.json").write_text(odd)
+        assert "Made by `demodeck edit`" not in dataset_card(Dataset.open(tmp_path / "fewer"), "ann/arm")
+
+
 def test_odd_names_keep_the_front_matter_valid(arm):
     dataset = Dataset.open(arm)
     dataset.info["robot_type"] = "arm: 'left' # \"2\"\n- x"

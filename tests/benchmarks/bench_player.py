@@ -230,7 +230,7 @@ def measure(root: Path, seconds: float, speeds: list[float], keys: int, size: tu
     playing = []
     for i in range(keys):
         # `v` is answered by the next plots' title, while pictures play.
-        wanted = "lateness" if i % 2 == 0 else "action and state"
+        wanted = "lateness" if i % 2 == 0 else "action, state"
         playing.append(terminal.answer_ms(b"v", wanted))
         if i % 40 == 39:
             os.write(terminal.master, b"\x1b[H")

@@ -21,6 +21,7 @@ from curation.tui.player.spans import Span
 from curation.tui.player.vectors import Row, Vector
 
 _WIDEST_GUTTER = 30
+_LEAST_NUMBERS = 20  # cells of the gutter, for numbers beside a name
 _TALLEST = 8  # lines of one plot
 # Colours that the colour-blind tell apart (Okabe and Ito 2008); the gutter says in words which is which.
 _SERIES = ("#e69f00", "#56b4e9", "#cc79a7")
@@ -200,9 +201,8 @@ class Board(Widget):
                 bodies += [self._strip([(f" {line}", lines.NOBODY, lines.PLAIN)], width) for line in wrapped]
             return bodies, []
         shown = pages[self._page % len(pages)][1]
-        height = min(_TALLEST, max(1, room // len(shown)))
         rows = []
-        for row in shown:
+        for row, height in zip(shown, lines.heights(len(shown), room, _TALLEST)):
             rows.append((row, len(bodies), height))
             bodies += [self._strip(runs, width) for runs in lines.plot_lines(row, height, ground)]
         return bodies, rows
@@ -263,8 +263,8 @@ class Board(Widget):
                 Segment(f" {lines.number(value)}", self._series[i % len(_SERIES)])
                 for i, value in enumerate(values)
             ]
-        # One line for all: the numbers stand at its right, without their words.
-        numbers = " ".join(lines.number(value) for value in values)
+        # One line for all: what was asked and measured, where there is room for it.
+        numbers = " ".join(lines.number(value) for value in values[:2]) if gutter >= _LEAST_NUMBERS else ""
         name = set_cell_size(f" {row.name}", max(0, gutter - 2 - len(numbers)))
         return [Segment(f"{name} {numbers}", plain)]
 

@@ -62,9 +62,17 @@ def plot_lines(row: Row, height: int, ground: np.ndarray) -> list[list[Run]]:
     known = row.series[np.isfinite(row.series)]
     low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 1.0)
     spare = _SPARE * (high - low) or max(abs(high) * _SPARE, 1e-9)
-    # The first series lies under the others, as braille draws the last one above.
-    drawn = plot(row.series, len(ground), height, low - spare, high + spare)
-    return [_split(runs, ground) for runs in drawn]
+    # Braille draws the last one above: what was measured, on what was asked, on what else there is.
+    order = [*range(2, len(row.series)), *range(min(2, len(row.series)))]
+    drawn = plot(row.series[order], len(ground), height, low - spare, high + spare)
+    named = [[(text, order[who] if who >= 0 else who) for text, who in runs] for runs in drawn]
+    return [_split(runs, ground) for runs in named]
+
+
+def heights(rows: int, room: int, most: int) -> list[int]:
+    """Return how many of `room` lines each of so many plots has, all of them or `most`, at least one each."""
+    least, rest = divmod(room, max(1, rows))
+    return [min(most, max(1, least + (i < rest))) for i in range(rows)]
 
 
 def value_words(row: Row, frame: int) -> str:

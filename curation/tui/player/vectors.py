@@ -62,13 +62,15 @@ def vectors(columns: Mapping[str, np.ndarray], labels: Mapping[str, list[str]], 
         fps: Nominal frames a second [Hz], which lateness is against.
     """
     rest = [name for name in columns if not name.startswith(_CLOCKS) and columns[name].shape[1]]
+    if _SENT in rest and _ACTION in rest and np.array_equal(columns[_SENT], columns[_ACTION], equal_nan=True):
+        rest.remove(_SENT)  # nothing was held back: it would only hide the others
     found = []
     if together := [(n, word) for n, word in _MOTION if n in rest]:
         width = columns[together[0][0]].shape[1]
         # What has another number of entries is of other joints, and gets plots of its own.
         alike = [(name, word) for name, word in together if columns[name].shape[1] == width]
         rest = [name for name in rest if name not in dict(alike)]
-        title = " and ".join(_short(name) for name, _ in alike)
+        title = ", ".join(_short(name) for name, _ in alike)
         found.append(
             Vector(
                 title,

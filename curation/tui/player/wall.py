@@ -8,6 +8,7 @@ from textual.app import ComposeResult
 from textual.containers import Container
 from textual.message import Message
 
+from collector.dataset.reader import Dataset
 from collector.tui.draw.camera import CameraPane
 from collector.tui.draw.halfblocks import fitting
 
@@ -99,6 +100,15 @@ class Wall(Container):
         place = {pane: i for i, pane in enumerate(wanted)}
         if [child for child in self.children if child in place] != wanted:
             self.sort_children(key=lambda child: place[child])  # type: ignore[index]
+
+
+def shape_of(dataset: Dataset, camera: str) -> tuple[int, int]:
+    """Return the height and width [px] that a camera's feature names."""
+    feature = dataset.features[camera]
+    shape, names = list(feature["shape"]), list(feature.get("names") or ())
+    if len(shape) == 3 and ((shape[0] in (1, 3) and shape[2] not in (1, 3)) or names[:1] == ["channels"]):
+        return int(shape[1]), int(shape[2])
+    return (int(shape[0]), int(shape[1])) if len(shape) >= 2 else (3, 4)
 
 
 def _short(camera: str) -> str:

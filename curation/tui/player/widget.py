@@ -22,7 +22,7 @@ from curation.tui.player.panes import Pictures
 from curation.tui.player.spans import Span
 from curation.tui.player.stage import Stage
 from curation.tui.player.transport import Transport, share
-from curation.tui.player.wall import Wall
+from curation.tui.player.wall import Wall, shape_of
 
 _LOOKS_HZ = 60.0
 _DRAWN_HZ = 30.0  # at speeds with more frames a second some are left out, evenly
@@ -66,7 +66,7 @@ class Player(Vertical, can_focus=True):
         self._told: set[str] = set()
         self._vectors_shown = self._settled = False
         self._counted: deque[tuple[float, int, bool]] = deque()
-        shape = next((_shape(dataset, camera) for camera in dataset.camera_keys), (3, 4))
+        shape = next((shape_of(dataset, camera) for camera in dataset.camera_keys), (3, 4))
         self._wall, self._board = Wall(dataset.camera_keys, shape), Board()
         self._pictures = Pictures(self._wall)
         self._outside = Outside(self)
@@ -394,12 +394,3 @@ class Player(Vertical, can_focus=True):
         if self._clip is not None:
             self._transport.pause()
             self._outside.open(self._clip.episode, self._wall.shown(), self.frame)
-
-
-def _shape(dataset: Dataset, camera: str) -> tuple[int, int]:
-    """Return the height and width [px] that a camera's feature names."""
-    feature = dataset.features[camera]
-    shape, names = list(feature["shape"]), list(feature.get("names") or ())
-    if len(shape) == 3 and ((shape[0] in (1, 3) and shape[2] not in (1, 3)) or names[:1] == ["channels"]):
-        return int(shape[1]), int(shape[2])
-    return (int(shape[0]), int(shape[1])) if len(shape) >= 2 else (3, 4)

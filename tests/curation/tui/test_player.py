@@ -93,14 +93,14 @@ def test_plots_say_what_was_asked_and_measured_and_v_turns_to_the_next(root):
         player.show(0, at=10)
         await settled(pilot, player)
         text = text_of(app)
-        assert "action and state" in text and "pan.pos" in text
+        assert "action, state" in text and "pan.pos" in text
         assert "asked 0.909" in text and "measured 0.809" in text  # sin(2), and 0.1 less
         await pilot.press("v")
         assert "next.reward" in text_of(app) and "10.0" in text_of(app)
         await pilot.press("v")
         assert "lateness against" in text_of(app) and "1 ms" in text_of(app)  # 10 % 3
         await pilot.press("v")
-        assert "action and state" in text_of(app)
+        assert "action, state" in text_of(app)
 
     run(test, root)
 
@@ -228,6 +228,9 @@ def test_keys_are_answered_while_a_decoder_is_stuck(copy):
         await until(pilot, lambda: np.array_equal(shown(player), true(copy, 0, 11, shown(player))))
         text = text_of(app)
         assert "frame 11 of 40" in text and "next.reward" in text and "decoding" in text
+        await pilot.press("minus", "minus", "space")
+        await until(pilot, lambda: "! 0 of " in text_of(app))  # what is not shown is said
+        assert player.playing
         player.show(1)
         await until(pilot, lambda: "episode 1" in text_of(app))
         player.close()

@@ -12,6 +12,7 @@ from curation.tui.player.lines import (
     column_of,
     frame_of,
     grounds,
+    heights,
     number,
     plot_lines,
     timeline,
@@ -71,15 +72,46 @@ def columns(**kwargs):
 def test_asked_and_measured_share_a_plot_where_they_are_of_the_same_joints():
     found = vectors(
         columns(
-            observation__state=np.ones((4, 2)), action=np.zeros((4, 2)), executed_action=np.zeros((4, 2))
+            observation__state=np.ones((4, 2)), action=np.zeros((4, 2)), executed_action=np.full((4, 2), 0.5)
         ),
         {"observation.state": ["x", "y"], "action": ["x", "target_y"], "executed_action": ["x", "y"]},
         10,
     )
-    assert [v.title for v in found] == ["action and state and executed_action"]
+    assert [v.title for v in found] == ["action, state, executed_action"]
     assert [row.name for row in found[0].rows] == ["x", "target_y · y"]
     assert found[0].rows[0].words == ("asked", "measured", "sent")
-    assert found[0].rows[0].series[:, 0].tolist() == [0, 1, 0]
+    assert found[0].rows[0].series[:, 0].tolist() == [0, 1, 0.5]
+
+
+def test_what_was_sent_is_left_out_where_it_is_what_was_asked():
+    same = np.array([[1.0, np.nan]])
+    found = vectors(
+        columns(action=same, executed_action=same),
+        {"action": list("xy")} | {"executed_action": list("xy")},
+        10,
+    )
+    assert [v.title for v in found] == ["action"] and found[0].rows[0].words == ("asked",)
+
+
+def test_all_lines_are_used_and_every_plot_has_one():
+    assert heights(6, 17, 8) == [3, 3, 3, 3, 3, 2]
+    assert heights(2, 30, 8) == [8, 8] and heights(3, 2, 8) == [1, 1, 1] and heights(0, 5, 8) == []
+
+
+def test_what_was_measured_lies_above_what_was_asked_and_sent():
+    row = Row(
+        "x",
+        np.array(
+            [
+                [5.0] * 8,
+                [5.0] * 8,
+                [5.0] * 8,
+            ]
+        ),
+        ("asked", "measured", "sent"),
+    )
+    whose = {who for runs in plot_lines(row, 2, np.zeros(4, np.uint8)) for _, who, _ in runs if who >= 0}
+    assert whose == {1}
 
 
 def test_vectors_of_other_sizes_have_plots_of_their_own():

@@ -35,6 +35,9 @@ class BcConfig(ChunkConfig):
     head: str = "mse"  # mse (squared error) or gmm (mixture of Gaussians)
     n_modes: int = 5  # Gaussians of gmm
     min_std: float = 0.05  # least standard deviation of gmm's Gaussians [standard deviations of the actions]
+    squash: bool = (
+        False  # keep mse's normalised actions within [-1, 1] by tanh, for actions normalised to that box
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -80,7 +83,8 @@ class BcPolicy(ChunkPolicy):
         self, observation: Tensor, noise: Tensor | None = None, prefix: Tensor | None = None
     ) -> Tensor:
         if self.config.head == "mse":
-            return self.net(observation).unflatten(-1, (self.config.horizon, self.config.action_dim))
+            chunk = self.net(observation).unflatten(-1, (self.config.horizon, self.config.action_dim))
+            return chunk.tanh() if self.config.squash else chunk
         log_weight, mean, _ = self.mixture(observation)
         return mean[torch.arange(len(mean), device=mean.device), log_weight.argmax(1)]
 

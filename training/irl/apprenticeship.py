@@ -38,6 +38,10 @@ REASONS = {
 _NO_NEARER = 1e-9  # of ||mu_E||
 
 
+class AbandonedError(Exception):
+    """A learner was told to stop in the midst of a policy: what it has of it is of no use."""
+
+
 class Learner(Protocol):
     """What solves a task for a given reward: the inner reinforcement learning.
 
@@ -68,18 +72,23 @@ class Settings:
         iterations: The most policies to learn behind pi_0.
         epsilon: Margin to stop at, in shares of ||mu_E||.
         seed: Of pi_0 and of whatever the learner draws.
+        patience: Policies in a row that come no nearer before it ends: 1 where each is optimal for its reward, more
+            where the learner only approximates.
     """
 
     update: str = "max_margin"
     iterations: int = 30
     epsilon: float = 1e-3
     seed: int = 0
+    patience: int = 1
 
     def __post_init__(self) -> None:
         if self.update not in UPDATES:
             raise UsageError(f"update '{self.update}': it must be one of {', '.join(UPDATES)}")
         if self.iterations < 1:
             raise UsageError(f"{self.iterations} iterations: at least 1 is needed")
+        if self.patience < 1:
+            raise UsageError(f"patience {self.patience}: it must be at least 1")
         if not self.epsilon >= 0:
             raise UsageError(f"epsilon {self.epsilon}: it must be at least 0")
 
@@ -137,6 +146,7 @@ def learn(
         UsageError: If the folder's iterates were learnt by other settings or from another expert.
         DataError: If features are unbounded or a policy diverges.
         StorageError: If the disk is full.
+        KeyboardInterrupt: If it was stopped before the first policy was there.
     """
     expert.check("the expert")
     if not expert.norm > 0:
@@ -157,7 +167,13 @@ def learn(
         if reason and iterates:
             break
         last = iterates[-1].policy if iterates else None
-        new = _iterate(learner, expert, settings, len(iterates), margin, weights, last)
+        try:
+            new = _iterate(learner, expert, settings, len(iterates), margin, weights, last)
+        except AbandonedError:
+            if not iterates:
+                raise KeyboardInterrupt from None
+            reason = "stopped"
+            break
         iterates.append(new)
         if folder is not None:
             folder.keep(new)
@@ -178,7 +194,13 @@ def _next(iterates: list[Iterate], expert: Expectations, settings: Settings) -> 
     reason = ""
     if found.margin <= settings.epsilon * expert.norm:
         reason = "reached"
-    elif len(iterates) > 1 and settings.update != "literal" and _came_no_nearer(update, policies, expert):
+    elif (
+        len(iterates) > settings.patience
+        and settings.update != "literal"
+        and all(
+            _came_no_nearer(update, policies[: len(policies) - k], expert) for k in range(settings.patience)
+        )
+    ):
         reason = "settled"
     elif len(iterates) > settings.iterations:
         reason = "iterations"
@@ -220,7 +242,7 @@ def _iterate(
 def _record(learner: Learner, expert: Expectations, settings: Settings) -> dict[str, Any]:
     """Return what must be the same for iterates to belong together; more iterations may be asked for later."""
     given = asdict(settings)
-    for free in ("iterations", "epsilon"):
+    for free in ("iterations", "epsilon", "patience"):
         del given[free]
     return given | {
         "features": list(learner.names),

@@ -15,7 +15,7 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.path[1:1] = [str(Path(__file__).parents[2])]  # this checkout is what is measured
 
-from irl_bench import cartpole, driving, gridworld, pendulum, ranking  # noqa: E402
+from irl_bench import cartpole, driving, gridworld, pendulum, ranking, simulator  # noqa: E402
 
 PARTS = {
     "ranking": ranking.success,
@@ -24,6 +24,9 @@ PARTS = {
     "driving": driving.styles,
     "pendulum": pendulum.returns,
     "cartpole": cartpole.returns,
+    "simulator_pendulum": simulator.on_pendulum,
+    "simulator_so101": simulator.on_so101,
+    "simulator_pusht": simulator.on_pusht,
 }
 
 

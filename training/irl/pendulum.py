@@ -112,10 +112,11 @@ def demonstrate(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """
     if n < 1:
         raise UsageError(f"--demonstrations={n}: at least 1 is needed")
-    return swing.fly(first_states(n, DEMONSTRATION_SEED + 1000 * seed), _demonstrators_values())
+    return swing.fly(first_states(n, DEMONSTRATION_SEED + 1000 * seed), expert_values())
 
 
-def _demonstrators_values() -> np.ndarray:
+def expert_values() -> np.ndarray:
+    """Return the demonstrator's values on the grid, (n_states,)."""
     return swing.model().solve(swing.true_reward(swing.grid()))[1]
 
 
@@ -171,7 +172,7 @@ def experiment(
         "truncation": expert.truncation / expert.norm,
         "seconds": seconds,
         "frames": len(outcome.iterates) * states.shape[0] * states.shape[1],
-        "expert": worth(_demonstrators_values()),
+        "expert": worth(expert_values()),
         "mixture": float(sum(outcome.mixture[i] * worth(outcome.iterates[i].policy["values"]) for i in used)),
         "best": worth(outcome.iterates[outcome.best].policy["values"]),
         "first": worth(outcome.iterates[0].policy["values"]),
@@ -203,10 +204,11 @@ def _rivals(states: np.ndarray, torques: np.ndarray, start: np.ndarray, seed: in
     shown = transitions(states, torques)
     cloned = clone_continuous(shown, RIVAL_STEPS, seed)
     soft = iq_learn(shown, IqSettings(steps=RIVAL_STEPS, seed=seed))
-    return {"bc": _fly_network(cloned, start), "iq_learn": _fly_network(soft.act, start)}
+    return {"bc": fly_network(cloned, start), "iq_learn": fly_network(soft.act, start)}
 
 
-def _fly_network(act: Callable[[np.ndarray], np.ndarray], start: np.ndarray) -> float:
+def fly_network(act: Callable[[np.ndarray], np.ndarray], start: np.ndarray) -> float:
+    """Return the mean return of a policy of observations, (n, 3) to torques (n, 1), from states, (n, 2)."""
     state, flown = start, []
     for _ in range(swing.FRAMES):
         torque = np.clip(act(swing.observe(state))[:, 0], -swing.MAX_TORQUE, swing.MAX_TORQUE)

@@ -67,9 +67,11 @@ class FlightsLearner:
         return self._price * float(reward.std())
 
     def advantages(self, weights: np.ndarray, policy: dict[str, np.ndarray]) -> np.ndarray:
-        """Return how much less than the best it was worth to do what was done, A <= 0, (n_frames,)."""
+        """Return A <= 0, (n_frames,): how much less than the best it is worth to go on to the end as was done.
+
+        Of one step alone hardly anything would be seen: from most frames of a bad flight a good one is still in reach.
+        """
         reward = self.phi @ weights
         price = self.price(reward)
-        _, value = self.mdp.solve(reward, price, Choice(policy[AFTER], policy[APART]))
-        q = self.mdp.q(value, reward, price)
-        return q[:, 0] - q.max(axis=1)
+        _, best = self.mdp.solve(reward, price, Choice(policy[AFTER], policy[APART]))
+        return np.minimum(self.mdp.value(self.mdp.done(), reward, price) - best, 0.0)

@@ -119,7 +119,7 @@ class ApprenticeshipConfig(IrlConfig):
         )
 
     def _frame_weights(self, learner: FlightsLearner, outcome: Outcome) -> np.ndarray:
-        """Return exp(A / T), (n_frames,): A of doing what was done, the mean over the mixture's rewards.
+        """Return exp(A / T), (n_frames,): A of going on as was done, the mean over the mixture's rewards.
 
         Advantage-weighted regression (Peng et al. 2019, arXiv 1910.00177, eq. 8), by the expert's reward.
         """

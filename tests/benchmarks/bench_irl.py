@@ -15,10 +15,11 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.path[1:1] = [str(Path(__file__).parents[2])]  # this checkout is what is measured
 
-from irl_bench import cartpole, driving, gridworld, pendulum, ranking, simulator  # noqa: E402
+from irl_bench import cartpole, driving, gridworld, offline, pendulum, ranking, simulator  # noqa: E402
 
 PARTS = {
     "ranking": ranking.success,
+    "offline": offline.returns,
     "gridworld": gridworld.updates,
     "demonstrations": gridworld.demonstrations,
     "driving": driving.styles,

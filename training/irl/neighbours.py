@@ -156,6 +156,23 @@ class NeighbourMdp:
             value = self.value(self._choice(column), reward, price)
         return self._choice(column), value
 
+    def frames_to_follow(
+        self, states: np.ndarray, value: np.ndarray, reward: np.ndarray, price: float, n_neighbours: int = 8
+    ) -> np.ndarray:
+        """Return for states that were not flown the frame whose action to take: of the nearest the best, int64, (n,).
+
+        Args:
+            states: As those that the process was made of, (n, dim).
+            value: V of every frame.
+            reward: R of every frame.
+            price: Of a typical distance between flights.
+            n_neighbours: Frames to choose among.
+        """
+        distance, place = self._tree.query(states, k=n_neighbours)
+        q = reward + self.discount * value[self.follow]
+        best = np.argmax(q[place] - price * distance / self.unit, axis=1)
+        return place[np.arange(len(states)), best]
+
     def sums(self, choice: Choice, starts: np.ndarray, features: np.ndarray) -> np.ndarray:
         """Return sum_t gamma^t phi(s_t) of a policy from frames, (n_starts, n_features).
 

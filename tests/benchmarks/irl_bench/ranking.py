@@ -31,7 +31,7 @@ LEARN_SEED, TEST_SEED, SEEDS_A_SET = 20_000_000, 30_000_000, 100_000
 LEARNT_CLEAN, LEARNT_OF_EACH, TESTED_CLEAN, TESTED_OF_EACH = 24, 6, 30, 8
 JOINTS, CUBE = "observation.state", "observation.environment_state"
 SEES = {"joints and cube": [JOINTS, CUBE], "joints": [JOINTS]}
-IQ_STEPS = 2000
+IQ_STEPS = 1000
 Score = Callable[[Dataset], np.ndarray]
 
 
@@ -107,8 +107,8 @@ def _learners() -> dict[tuple[str, str, str, str], tuple[IrlConfig, str | None]]
             for told, coverage in (("successes and failures", "not success"), ("successes", None)):
                 irl = ApprenticeshipConfig(features=features, inputs=inputs)
                 rows["apprenticeship", features, sees, told] = (irl, coverage)
-        irl_q = IqLearnConfig(inputs=inputs, steps=IQ_STEPS, hidden_dim=64, batch_size=128)
-        rows["IQ-Learn", "fourier", sees, "successes"] = (irl_q, None)
+    irl_q = IqLearnConfig(inputs=[JOINTS, CUBE], steps=IQ_STEPS, hidden_dim=64, batch_size=64)
+    rows["IQ-Learn", "fourier", "joints and cube", "successes"] = (irl_q, None)
     return rows
 
 
@@ -137,6 +137,7 @@ def success(seeds: int, pictures: Path | None, keep: Path | None = None) -> None
             began = time.process_time()
             reward, _ = learn(irl, to_learn, "success", coverage, seed)
             scores[name] = (worth_by(reward), time.process_time() - began)
+            print(f"seed {seed}, {', '.join(name)}: learnt", file=sys.stderr, flush=True)
         for name, (score, seconds) in scores.items():
             values = score(test)
             by_flaw = {one: auroc(values[good | (flaw == one)], good[good | (flaw == one)]) for one in FLAWS}

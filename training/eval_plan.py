@@ -34,6 +34,8 @@ class PolicyFlags:
     n_action_steps: int | None = None
     # Settings of the policy given anew, such as '{sampler: ddim, num_inference_steps: 2}'
     settings: dict[str, Any] = field(default_factory=dict)
+    # What to do, in words, where it was trained on several tasks (default: the task that the simulation judges)
+    task: str = ""
     # When the network thinks: sync (the robot waits) or rtc (beside the flight of the chunk before)
     inference: str = "sync"
     # With rtc: ticks from looking to flying what was predicted; in lock-step none unless given
@@ -209,6 +211,8 @@ def _policy_of(pilot_config: Any, pilot: Any) -> dict[str, Any] | None:
     }
     if pilot_config.inference != "sync":
         described |= {"inference": pilot_config.inference, "inference_delay": pilot_config.inference_delay}
+    if pilot_config.task:
+        described["task"] = pilot_config.task
     return described | ({"settings": pilot_config.settings} if pilot_config.settings else {})
 
 

@@ -120,6 +120,16 @@ class Checkpoint:
                 "fly it on the robot it was trained on, or train it anew"
             )
 
+    def check_task(self, task: str) -> None:
+        """Raise `UsageError` where the policy has to be told one of several tasks, and `task` is none of them."""
+        known = self.settings.get("tasks") or []
+        if known and task not in known:
+            told = f"'{task}' is none of them" if task else "it has to be told which"
+            raise UsageError(
+                f"policy '{self.path}' was trained on the tasks '{"', '".join(known)}', and {told}: give one with "
+                "--policy.task= (rollout: --task=, teleop and record: --teleop.task=)"
+            )
+
     def vector(self, key: str, observation: dict[str, Any]) -> np.ndarray:
         """Return one low-dimensional input of an observation, float32, (n,), in the policy's order of names.
 

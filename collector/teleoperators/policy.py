@@ -42,7 +42,7 @@ class PolicyConfig(TeleoperatorConfig):
     n_action_steps: int | None = None
     # Settings of the policy given anew, such as '{sampler: ddim, num_inference_steps: 2}'
     settings: dict[str, Any] = field(default_factory=dict)
-    # What to do, in words, where it was trained on several tasks; default: what the robot says
+    # What to do, in words, where it was trained on several tasks; default: the task in the simulated robot's scene
     task: str = ""
     # When the network thinks: sync (the robot waits) or rtc (beside the flight of the chunk before)
     inference: str = "sync"
@@ -77,6 +77,7 @@ class Policy(SoftwarePilot):
         self.config = config
         self.checkpoint = Checkpoint(config.path, config.revision)
         self._robots_actions: list[str] = []
+        self._robots_task = ""
         self._policy: Any = None
         self._observation: dict[str, Any] = {}
         self._dt_s, self._in_real_time = 1.0 / (self.fps or _USUAL_FPS), True
@@ -99,8 +100,10 @@ class Policy(SoftwarePilot):
         return dict.fromkeys(self.checkpoint.action_names or unnamed, float)
 
     def fit_to(self, robot: Any) -> None:
-        """Take the robot that is to be flown. Raises as `Checkpoint.check_robot`."""
+        """Take the robot that is to be flown. Raises as `Checkpoint.check_robot` and `.check_task`."""
         self.checkpoint.check_robot(robot)
+        self._robots_task = str(getattr(getattr(robot, "task", None), "instruction", ""))
+        self.checkpoint.check_task(self.config.task or self._robots_task)
         self._robots_actions = list(robot.action_features)
         self._in_real_time = getattr(robot, "realtime", True)
 
@@ -256,7 +259,7 @@ class Policy(SoftwarePilot):
                 )
             image = torch.from_numpy(np.ascontiguousarray(observation[camera]))
             batch[key] = (image.permute(2, 0, 1).float() / 255)[None]
-        batch["task"] = self.config.task or str(observation.get("task", ""))
+        batch["task"] = self.config.task or str(observation.get("task", self._robots_task))
         self._observation = batch
 
     def get_action(self) -> dict[str, float]:

@@ -246,6 +246,33 @@ def robot_with(observed, acted, scene=None, **more):
     )
 
 
+def test_words_say_which_of_several_tasks_is_flown(tmp_path):
+    policy = save_policy(tmp_path, tasks=["pick", "push"])
+    robot = robot_with(JOINTS, JOINTS, ["x", "y"])
+    flown = {}
+    for said in ("", "push"):  # by default what is to be done in the robot's scene
+        robot.task.instruction = "pick"
+        pilot = Policy(PolicyConfig(path=str(tmp_path), task=said))
+        pilot.fit_to(robot)
+        pilot.connect()
+        pilot.reset(0)
+        pilot.observe(observation())
+        flown[said] = list(pilot.get_action().values())
+    seen = {STATE: torch.tensor([[2.0, 1.0]]), SCENE: torch.tensor([[3.0, 4.0]])}
+    for said, task in (("", "pick"), ("push", "push")):
+        wanted = policy.predict_action_chunk({**seen, "task": task})[0, 0].tolist()
+        assert flown[said] == pytest.approx(wanted, rel=1e-5)
+    assert flown[""] != pytest.approx(flown["push"], rel=1e-2)
+    for said, in_scene, says in (
+        ("fold", "pick", "'pick', 'push', and 'fold' is none of them"),
+        ("", "fold", "'fold' is none of them"),
+        ("", "", "it has to be told which"),
+    ):
+        robot.task.instruction = in_scene
+        with pytest.raises(UsageError, match=says):
+            Policy(PolicyConfig(path=str(tmp_path), task=said)).fit_to(robot)
+
+
 @pytest.mark.parametrize(
     ("robot", "says"),
     [

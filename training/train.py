@@ -90,7 +90,7 @@ def _train(config: TrainConfig, processes: Processes) -> dict[str, Any]:
     with _folder(config, provenance, processes):
         if stage is not None:
             learnt = stage.run(config.output_dir, config.resume)
-            if learnt.interrupted or not learnt.trains_policy:
+            if learnt.interrupted or not (learnt.trains_policy and stage.trains_policy):
                 return _without_policy(config, provenance, learnt)
             frames, weights = taught(frames, weights, learnt)
         with processes.first_before_others():

@@ -46,8 +46,9 @@ def main_train(args: list[str]) -> int:
         )
     elif summary["checkpoint"]:
         summary["published"] = _publish(config, Path(summary["checkpoint"]))
-    if config.irl is not None and not (summary["interrupted"] and summary["step"] == 0):
+    if config.irl is not None and not summary["interrupted"]:
         summary["reward"] = str(Path(summary["output_dir"]) / "reward")
+        summary["published_reward"] = _publish_reward(config, Path(summary["reward"]))
     if config.json:
         print(json.dumps(summary))
     elif summary["loss"] is None:
@@ -168,6 +169,11 @@ def _resumed_config(args: list[str]) -> TrainConfig:
     free_policy_fields = {"repo_id", "push_to_hub", "private", "tags", "license", "device"}
     for key, before in recorded.items():
         after = now[key]
+        if key == "irl" and before and after:
+            before, after = (
+                {k: v for k, v in settings.items() if k not in ("repo_id", "private", "policy")}
+                for settings in (before, after)
+            )
         if key == "policy":
             before = {k: v for k, v in before.items() if k not in free_policy_fields}
             after = {k: v for k, v in after.items() if k not in free_policy_fields}
@@ -192,6 +198,31 @@ def _settle(config: TrainConfig, args: list[str]) -> None:
     asked = flag(args, "policy.device")
     if asked and not str(config.policy.device).startswith(asked.partition(":")[0]):
         say(f"--policy.device={asked} is not available here: training on {config.policy.device}")
+
+
+def _publish_reward(config: TrainConfig, reward: Path) -> str | None:
+    """Push a learnt reward to the Hub; returns its address there, or None.
+
+    Raises:
+        HubError: If the Hub refuses or is out of reach; the reward stays on disk.
+    """
+    assert config.irl is not None
+    if not config.irl.repo_id:
+        return None
+    from collector.hub.mirror import push_mirror
+
+    try:
+        pushed = push_mirror(
+            reward,
+            config.irl.repo_id,
+            repo_type="model",
+            message=f"reward by {config.irl.type}, seed {config.seed}",
+            private=config.irl.private,
+        )
+    except HubError as error:
+        raise HubError(f"{error}; the learnt reward is safe in {reward}") from error
+    say(f"published {pushed.url}")
+    return str(pushed.url)
 
 
 def _publish(config: TrainConfig, checkpoint: Path) -> str | None:

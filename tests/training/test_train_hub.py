@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import filecmp
+import shutil
 import time
 from pathlib import Path
 
@@ -102,3 +103,22 @@ def test_a_policy_that_could_not_be_published_is_safe(write_dataset, tmp_path, c
     error = capsys.readouterr().err.splitlines()[-1]
     assert f"is safe in {out / 'checkpoints' / '000004' / 'pretrained_model'}" in error
     assert "--resume=true" in error
+
+
+def test_a_learnt_reward_goes_to_the_hub_and_ranks_flights_from_there(hub, small_dataset, tmp_path, capsys):
+    out = tmp_path / "run"
+    flags = [
+        "--irl.type=apprenticeship",
+        "--irl.policy=false",
+        "--irl.features=entries",
+        "--irl.repo_id=lab/cares",
+    ]
+    assert demodeck.main(["train", *flags, f"--dataset.root={small_dataset}", f"--output_dir={out}"]) == 0
+    assert not (out / "checkpoints").exists()
+    copy = tmp_path / "copy"
+    shutil.copytree(small_dataset, copy)
+    capsys.readouterr()
+    assert demodeck.main(["score", str(copy), "--reward=lab/cares"]) == 0
+    assert "worth most by the learnt reward" in capsys.readouterr().out
+    assert demodeck.main(["score", str(copy), "--reward=lab/nothing"]) == 5
+    assert "there is no folder lab/nothing" in capsys.readouterr().err

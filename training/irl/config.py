@@ -31,6 +31,11 @@ class IrlConfig(draccus.ChoiceRegistry, abc.ABC):
 
     # What the reward weighs: fourier, entries, a file of named features, or one of those shipped: sim_so101, pusht
     features: str = "fourier"
+    # Train a policy behind the reward; false leaves it at the reward
+    policy: bool = True
+    # Push the reward to the Hub under this name, as user/name, and whether nobody else may see it
+    repo_id: str | None = None
+    private: bool | None = None
     # Columns that features and learner see (default: observation.state and observation.environment_state)
     inputs: list[str] | None = None
     # Random Fourier features, an even number

@@ -70,9 +70,18 @@ def _weights(reward: LinearReward) -> list[str]:
         at = features.names.index(name)
         what = ""
         if features.kind == "named":
-            low, high = (features.arrays[bound][at] for bound in ("low", "high"))
-            what = f"{features.about[at]} (`{features.expressions[at]}`, {low:.4g} is 0, {high:.4g} is 1)".strip()
+            what = features.about[at] or f"`{features.expressions[at]}`"
         lines.append(f"| {weight:+.3f} | `{name}` | {what} |".replace("\n", " "))
+    if features.kind == "named":
+        lines += [
+            "",
+            "A feature goes from 0 to 1 and is divided by the root of their number; as they are computed:",
+            "",
+        ]
+        for name, text, low, high in zip(
+            features.names, features.expressions, features.arrays["low"], features.arrays["high"]
+        ):
+            lines.append(f"    {name}: {text}; {low:.4g} is 0, {high:.4g} is 1")
     return lines
 
 

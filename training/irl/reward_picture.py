@@ -10,13 +10,15 @@ import numpy as np
 from collector.dataset.linear_reward import LinearReward
 from training.irl.task import Flights
 
+_ALIKE = 0.7  # correlation from which two entries tell the same
 _POINTS, _TIMES, _SEED = 6000, 50, 0
 
 
 def draw_reward(reward: LinearReward, flights: Flights, path: Path) -> bool:
     """Draw three panels: reward over two entries, reward along a flight, and what flights are worth.
 
-    The two entries are those that explain most of the reward's variance over the frames, one by one, in 12 bins.
+    The two entries are those that explain most of the reward's variance over the frames, one by one, in 12 bins; the
+    second one does not go along with the first.
 
     Returns:
         Whether it was drawn: not where matplotlib is missing.
@@ -30,8 +32,7 @@ def draw_reward(reward: LinearReward, flights: Flights, path: Path) -> bool:
 
     values = reward(flights.columns)
     names, table = _entries(reward, flights)
-    order = np.argsort([-_explained(column, values) for column in table.T])
-    across, up = (order[0], order[1]) if len(order) > 1 else (order[0], order[0])
+    across, up = _telling(table, values)
     drawn, axes = figure(3, 1, 4.6, 3.8)
     shown = np.random.default_rng(_SEED).permutation(len(values))[:_POINTS]
     dots = axes[0, 0].scatter(
@@ -59,6 +60,16 @@ def _entries(reward: LinearReward, flights: Flights) -> tuple[list[str], np.ndar
         for i in range(features.widths[column])
     ]
     return names, flights.table(features.columns)
+
+
+def _telling(table: np.ndarray, values: np.ndarray) -> tuple[int, int]:
+    """Return the two columns to draw by."""
+    explained = np.array([_explained(column, values) for column in table.T])
+    first = int(explained.argmax())
+    with np.errstate(invalid="ignore"):
+        alike = np.abs(np.nan_to_num(np.corrcoef(table.T)[first])) if table.shape[1] > 1 else np.ones(1)
+    explained[alike > _ALIKE] = -1.0
+    return first, int(explained.argmax()) if (alike <= _ALIKE).any() else first
 
 
 def _explained(column: np.ndarray, values: np.ndarray, bins: int = 12) -> float:

@@ -109,19 +109,46 @@ class Stage:
             features = fit_named(flights.columns, entries, written)
         return cls(config, provenance, flights, inputs, features)
 
+    @property
+    def trains_policy(self) -> bool:
+        """Whether a policy is asked for."""
+        return self.config.irl is not None and self.config.irl.policy
+
     def run(self, output_dir: Path, resume: bool) -> Learnt:
         """Learn, or take what was learnt before; write the reward.
 
         Raises:
             As `IrlConfig.learn`, and StorageError if the disk is full.
         """
-        assert self.config.irl is not None
         folder = output_dir / FOLDER
         kept = folder / _LEARNT
         if resume and kept.exists():
             learnt = _load(kept)
             self._say(f"the reward in {output_dir / REWARD} is learnt already")
             return learnt
+        learnt = self.learn(folder, resume)
+        if learnt.interrupted:
+            return learnt
+        reward = self.reward(learnt)
+        reward.save(output_dir / REWARD)
+        write_reward_card(output_dir / REWARD, reward, self.flights)
+        if learnt.write_policy is None:
+            make_folder(folder)
+            _keep(kept, learnt)
+        self._say(f"wrote the reward to {output_dir / REWARD}")
+        return learnt
+
+    def learn(self, folder: Path, resume: bool = False) -> Learnt:
+        """Learn, and write nothing but what the learner keeps of its own.
+
+        Args:
+            folder: Where it keeps that.
+            resume: Whether `folder` may hold a part of the work.
+
+        Raises:
+            As `IrlConfig.learn`, and StorageError if the disk is full.
+        """
+        assert self.config.irl is not None
         n_expert = int(self.flights.is_expert.sum())
         self._say(
             f"{self.config.irl.type}: {n_expert} flights of the expert, {len(self.flights.episodes) - n_expert} "
@@ -146,16 +173,14 @@ class Stage:
             return learnt
         learnt.figures["seconds"] = round(time.monotonic() - began, 2)
         learnt.figures["cpu_seconds"] = round(time.process_time() - spent, 2)
-        reward = self._reward(learnt)
-        reward.save(output_dir / REWARD)
-        write_reward_card(output_dir / REWARD, reward, self.flights)
-        if learnt.write_policy is None:
-            make_folder(folder)
-            _keep(kept, learnt)
-        self._say(f"wrote the reward to {output_dir / REWARD}")
         return learnt
 
-    def _reward(self, learnt: Learnt) -> LinearReward:
+    def reward(self, learnt: Learnt) -> LinearReward:
+        """Return the reward with what is to be known of it.
+
+        Raises:
+            DataError: If its weights are 0 or no numbers.
+        """
         assert self.config.irl is not None
         norm = float(np.linalg.norm(learnt.weights))
         if not norm > 0 or not np.isfinite(norm):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -50,8 +49,9 @@ def learn(
     config.validate()
     dataset, provenance = open_source(source)
     with tempfile.TemporaryDirectory() as folder:
-        learnt = Stage.prepare(config, dataset, provenance).run(Path(folder), resume=False)
-        return LinearReward.load(Path(folder) / "reward"), learnt.figures
+        stage = Stage.prepare(config, dataset, provenance)
+        learnt = stage.learn(Path(folder) / "irl")
+        return stage.reward(learnt), learnt.figures
 
 
 def worth_by(reward: LinearReward) -> Score:
@@ -134,9 +134,8 @@ def success(seeds: int, pictures: Path | None, keep: Path | None = None) -> None
                 0.0,
             )
         for name, (irl, coverage) in _learners().items():
-            began = time.process_time()
-            reward, _ = learn(irl, to_learn, "success", coverage, seed)
-            scores[name] = (worth_by(reward), time.process_time() - began)
+            reward, figures = learn(irl, to_learn, "success", coverage, seed)
+            scores[name] = (worth_by(reward), figures["cpu_seconds"])
             print(f"seed {seed}, {', '.join(name)}: learnt", file=sys.stderr, flush=True)
         for name, (score, seconds) in scores.items():
             values = score(test)

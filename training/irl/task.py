@@ -57,6 +57,13 @@ class Flights:
         """Numbers of the expert's episodes."""
         return [e for e, is_expert in zip(self.episodes, self.is_expert) if is_expert]
 
+    @property
+    def is_discrete(self) -> bool:
+        """Whether actions are whole numbers."""
+        return "action" in self.dataset.features and self.dataset.features["action"]["dtype"].startswith(
+            "int"
+        )
+
     def table(self, columns: Sequence[str]) -> np.ndarray:
         """Return columns side by side, float64, (n_frames, dim)."""
         return np.concatenate([self.columns[name] for name in columns], axis=1)

@@ -176,6 +176,7 @@ def test_named_features_have_weights_that_can_be_read(flights, others, tmp_path)
         (["--irl.n_features=7"], "it must be an even number"),
         (["--irl.discount=1"], "at least 0 and below 1"),
         (["--irl.update=quickest"], "it must be one of max_margin, projection, literal"),
+        (["--irl.inner=tabular"], "--irl.inner=tabular: choose one of neighbours, lspi"),
         (["--irl.reach=0"], "--irl.reach=0.0: it must be above 0"),
         (["--irl.inputs=[speed]"], "no column 'speed' of numbers, but observation.state, action"),
         (["--irl.type=gaill"], "gaill"),
@@ -215,6 +216,11 @@ def test_flights_that_nothing_tells_apart_are_said(tmp_path, capsys):
     told = ["--dataset.filter=episode_index % 2 = 0", "--dataset.coverage_filter=episode_index % 2 = 1"]
     train(alike, tmp_path / "run", told=told)
     assert "warning: the others are" in capsys.readouterr().err
+
+
+def test_lspi_is_for_discrete_actions(flights, tmp_path, capsys):
+    assert train(flights, tmp_path / "run", "--irl.inner=lspi") == 2
+    assert "--irl.inner=lspi is for discrete actions" in capsys.readouterr().err
 
 
 def test_coverage_without_a_learner_is_refused(flights, tmp_path, capsys):

@@ -10,10 +10,12 @@ from collector.errors import DataError, UsageError
 from training.irl.apprenticeship import REASONS, Outcome, Settings, learn
 from training.irl.config import IrlConfig
 from training.irl.iterates import RECORD, Iterate, IterateFolder
+from training.irl.lstd import LspiLearner
 from training.irl.neighbours import NeighbourMdp
 from training.irl.offline import FlightsLearner, comparable
 from training.irl.task import Learnt, Task
 
+INNER = ("neighbours", "lspi")
 _CLEAR = 2.0  # times the sampling error, below which what tells the others from the expert may be chance
 _CONNECTED = (
     0.2  # share of the frames with a neighbour of another flight, below which hardly anything can be chosen
@@ -28,6 +30,10 @@ class ApprenticeshipConfig(IrlConfig):
     update: str = "max_margin"  # max_margin, projection or literal: how the next reward is found
     iterations: int = 30  # policies to learn, at most
     epsilon: float = 0.01  # margin to stop at, in shares of ||mu_E||; never below the sampling error of mu_E
+    # The inner learner: neighbours (does what was done in frames like it, and cannot diverge) or lspi (LSTD-mu; for
+    # discrete actions)
+    inner: str = "neighbours"
+    ridge: float = 0.01  # of lspi, in shares of the features' mean square
     n_neighbours: int = 8  # frames of other flights whose action may be taken
     reach: float = 3.0  # how far away they may be, in typical distances between flights
     price: float = 1.0  # of an action from a typical distance away, in standard deviations of the reward
@@ -40,7 +46,9 @@ class ApprenticeshipConfig(IrlConfig):
         self.settings(0, self.epsilon)
         if self.n_neighbours < 1:
             raise UsageError(f"--irl.n_neighbours={self.n_neighbours}: it must be at least 1")
-        for name in ("reach", "temperature"):
+        if self.inner not in INNER:
+            raise UsageError(f"--irl.inner={self.inner}: choose one of {', '.join(INNER)}")
+        for name in ("reach", "temperature", "ridge"):
             if not getattr(self, name) > 0:
                 raise UsageError(f"--irl.{name}={getattr(self, name)}: it must be above 0")
         if not self.price >= 0:
@@ -51,7 +59,9 @@ class ApprenticeshipConfig(IrlConfig):
         return Settings(self.update, self.iterations, epsilon, seed)
 
     def learn(self, task: Task) -> Learnt:
-        learner = self._learner(task)
+        learner: FlightsLearner | LspiLearner = (
+            self._lspi(task) if self.inner == "lspi" else self._neighbours(task)
+        )
         expert = task.expert()
         norm = expert.norm or 1.0
         # Nearer than mu_E is known nothing can be matched: rewards learnt there follow the noise.
@@ -97,12 +107,33 @@ class ApprenticeshipConfig(IrlConfig):
                 "mixture_distance": outcome.mixture_distance / norm,
                 "mixture": {str(i): round(float(s), 4) for i, s in enumerate(outcome.mixture) if s > 1e-4},
                 "sampling_error": noise,
-                "frames_with_neighbours": learner.mdp.n_connected / len(task.phi),
+                "inner": self.inner,
             },
-            frame_weights=self._frame_weights(learner, outcome),
+            frame_weights=self._frame_weights(learner, outcome, task),
         )
 
-    def _learner(self, task: Task) -> FlightsLearner:
+    def _lspi(self, task: Task) -> LspiLearner:
+        from training.irl.transitions import transitions_of_dataset
+
+        flights = task.flights
+        flown = transitions_of_dataset(flights.dataset, flights.episodes, task.inputs)
+        if not flown.n_actions:
+            raise UsageError(
+                "--irl.inner=lspi is for discrete actions, these are continuous: leave it out, or take neighbours"
+            )
+        return LspiLearner(
+            task.phi,
+            np.setdiff1d(np.arange(len(task.phi)), flights.last),
+            flown.action,
+            flown.ended,
+            flights.first[flights.is_expert],
+            flown.n_actions,
+            task.features.names,
+            task.discount,
+            self.ridge,
+        )
+
+    def _neighbours(self, task: Task) -> FlightsLearner:
         flights = task.flights
         states = comparable(flights.table(task.inputs))
         task.report(f"looking up neighbours of {len(states):,} frames in {states.shape[1]} dimensions")
@@ -118,11 +149,18 @@ class ApprenticeshipConfig(IrlConfig):
             mdp, task.phi, task.features.names, flights.first[flights.is_expert], covering, self.price
         )
 
-    def _frame_weights(self, learner: FlightsLearner, outcome: Outcome) -> np.ndarray:
+    def _frame_weights(
+        self, learner: FlightsLearner | LspiLearner, outcome: Outcome, task: Task
+    ) -> np.ndarray | None:
         """Return exp(A / T), (n_frames,): A of going on as was done, the mean over the mixture's rewards.
+
+        None where actions are discrete: no policy of demodeck's does those.
 
         Advantage-weighted regression (Peng et al. 2019, arXiv 1910.00177, eq. 8), by the expert's reward.
         """
+        if not isinstance(learner, FlightsLearner) or task.flights.is_discrete:
+            task.report("actions are discrete, for which there is no policy here: it stays at the reward")
+            return None
         advantage = sum(
             share * learner.advantages(iterate.weights, iterate.policy)
             for share, iterate in _with_rewards(outcome)

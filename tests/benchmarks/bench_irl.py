@@ -13,12 +13,17 @@ import sys
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-sys.path[1:1] = [str(Path(__file__).parents[2])]  # this checkout is what is measured
+sys.path[1:1] = [
+    str(Path(__file__).parents[2]),
+    str(Path(__file__).parents[1]),
+]  # this checkout is what is measured
 
 from irl_bench import cartpole, driving, gridworld, offline, pendulum, ranking, simulator  # noqa: E402
 
 PARTS = {
     "ranking": ranking.success,
+    "ranking-iq": ranking.iq_learn,
+    "ranking-pusht": ranking.pusht,
     "offline": offline.returns,
     "gridworld": gridworld.updates,
     "demonstrations": gridworld.demonstrations,

@@ -12,6 +12,7 @@ import numpy as np
 from curation_bench.flying import Sky
 from curation_bench.plain_set import write_plain
 from recorder_bench import table
+from rigs.pusht_human import ABSENT, PUSHT_HUMAN, REASON
 from scipy.spatial import cKDTree
 
 from collector.dataset.linear_reward import LinearReward, frame_table
@@ -21,6 +22,7 @@ from irl_bench.flown import FLAWS, fly_set
 from training.config import DatasetSource, TrainConfig
 from training.irl.config import IrlConfig
 from training.irl.learners.apprenticeship import ApprenticeshipConfig
+from training.irl.learners.iqlearn import IqLearnConfig
 from training.irl.stage import Stage
 from training.policies.bc import BcConfig
 from training.source import open_source
@@ -30,6 +32,8 @@ LEARNT_CLEAN, LEARNT_OF_EACH, TESTED_CLEAN, TESTED_OF_EACH = 24, 6, 30, 8
 JOINTS, CUBE = "observation.state", "observation.environment_state"
 SEES = {"joints and cube": [JOINTS, CUBE], "joints": [JOINTS]}
 FEATURES = ("fourier", "entries", "sim_so101")
+IQ_STEPS = 1000
+PUSHT_GOOD = 0.9
 Score = Callable[[Dataset], np.ndarray]
 
 
@@ -106,7 +110,18 @@ def _learners() -> dict[tuple[str, str, str, str], tuple[IrlConfig, str | None]]
     return rows
 
 
-def success(seeds: int, pictures: Path | None, keep: Path | None = None) -> None:
+def iq_learn(seeds: int, pictures: Path | None, keep: Path | None = None) -> None:
+    """As `success`, by IQ-Learn, which takes a hundred times as long."""
+    irl = IqLearnConfig(inputs=SEES["joints and cube"], steps=IQ_STEPS, hidden_dim=64, batch_size=64)
+    success(seeds, pictures, keep, {("IQ-Learn", "fourier", "joints and cube", "successes"): (irl, None)})
+
+
+def success(
+    seeds: int,
+    pictures: Path | None,
+    keep: Path | None = None,
+    learners: dict[tuple[str, str, str, str], tuple[IrlConfig, str | None]] | None = None,
+) -> None:
     """Print AUROC against success on the SO-101, in all and by flaw; nothing is drawn."""
     found: dict[tuple[str, ...], list[dict[str, float]]] = {}
     for seed, to_learn, to_test in flown_sets(seeds, keep):
@@ -127,7 +142,7 @@ def success(seeds: int, pictures: Path | None, keep: Path | None = None) -> None
                 near_ends(shown, clean, columns),
                 0.0,
             )
-        for name, (irl, coverage) in _learners().items():
+        for name, (irl, coverage) in (learners or _learners()).items():
             reward, figures = learn(irl, to_learn, "success", coverage, seed)
             scores[name] = (worth_by(reward), figures["cpu_seconds"])
             found_now = auroc(scores[name][0](test), good)
@@ -163,3 +178,45 @@ def success(seeds: int, pictures: Path | None, keep: Path | None = None) -> None
             f"{np.mean([one['length'] for one in results]):+.2f}",
             f"{np.mean([one['seconds'] for one in results]):.1f}",
         )
+
+
+def pusht(seeds: int, pictures: Path | None) -> None:
+    """Print AUROC against a last reward of at least .9 on people's flights of PushT; nothing is drawn."""
+    if ABSENT:
+        print(REASON, file=sys.stderr)
+        return
+    dataset = Dataset.open(PUSHT_HUMAN)
+    last = np.cumsum(dataset.lengths()) - 1
+    good = dataset.columns(["next.reward"])["next.reward"].ravel()[last] >= PUSHT_GOOD
+    found: dict[tuple[str, str, str], list[float]] = {}
+    for seed in range(seeds):
+        halves = np.random.default_rng(seed).permutation(dataset.num_episodes)
+        shown, tested = (np.sort(half) for half in np.array_split(halves, 2))
+        best, others = shown[good[shown]].tolist(), shown[~good[shown]].tolist()
+        lengths = dataset.lengths().astype(float)
+        columns = [JOINTS, CUBE]
+        scores: dict[tuple[str, str, str], np.ndarray] = {
+            ("length: shorter is better", "", ""): -lengths,
+            ("end: near to the good ones' ends", "", "good ones"): near_ends(dataset, best, columns)(dataset),
+        }
+        for features in ("pusht", "fourier"):
+            for told, coverage in (("good ones and others", others), ("good ones", None)):
+                of = None if coverage is None else f"episode_index IN ({', '.join(map(str, coverage))})"
+                chosen = f"episode_index IN ({', '.join(map(str, best))})"
+                reward, _ = learn(ApprenticeshipConfig(features=features), PUSHT_HUMAN, chosen, of, seed)
+                scores["apprenticeship", features, told] = worth_by(reward)(dataset)
+        for name, values in scores.items():
+            found.setdefault(name, []).append(auroc(values[tested], good[tested]))
+            print(
+                f"seed {seed}, {', '.join(filter(None, name))}: {found[name][-1]:.3f}",
+                file=sys.stderr,
+                flush=True,
+            )
+    table.heading(
+        "Learnt rewards: AUROC against a last reward of at least .9, people's flights of PushT",
+        f"Learnt from a half of the 206 flights ({int(good.sum())} of all end so), tested on the other; {seeds} "
+        "halvings, mean with Student's 95 % interval.",
+    )
+    table.head("score", "features", "was told", "AUROC")
+    for name, values_of in found.items():
+        table.row(*name, mean_interval(values_of, 3))

@@ -146,7 +146,7 @@ def test_ctrl_c_while_a_reward_is_learnt_says_how_to_go_on(flights, tmp_path, ca
 
 def test_iq_learn_leaves_a_reward_a_network_and_a_policy_of_its_own_actions(flights, others, tmp_path):
     output_dir = tmp_path / "run"
-    flags = ["--irl.steps=300", "--irl.hidden_dim=32", "--irl.batch_size=64"]
+    flags = ["--irl.steps=120", "--irl.hidden_dim=32", "--irl.batch_size=64"]
     assert train(flights, output_dir, *flags, kind="iqlearn") == 0
     assert (output_dir / "irl/soft_q.safetensors").is_file()
     kept = np.load(output_dir / "irl/learnt.npz")

@@ -185,17 +185,27 @@ def _scores(dataset: Dataset, asked: Any) -> dict[str, pa.Array]:
     read = tables.read_parquet(path, ["episode_index", value])
     of_row = read["episode_index"].to_numpy()
     scores = read[value].to_numpy().astype(np.float64)
-    code = check.indices.to_numpy(zero_copy_only=False)
+    rows = _rows_of(check.indices.to_numpy(zero_copy_only=False), len(names))
     found: dict[str, pa.Array] = {}
-    for number, name in enumerate(names):
+    for name, mine in zip(names, rows):
         if not asked(name):
             found[name] = pa.nulls(n, pa.float64())
             continue
-        column = np.full(n, np.nan)
-        rows = np.flatnonzero((code == number) & (of_row >= 0) & (of_row < n))
-        column[of_row[rows]] = scores[rows]
+        column, at = np.full(n, np.nan), of_row[mine]
+        inside = (at >= 0) & (at < n)
+        column[at[inside]] = scores[mine][inside]
         found[name] = pa.array(column, from_pandas=True)
     return found
+
+
+def _rows_of(code: np.ndarray, n_codes: int) -> list[slice | np.ndarray]:
+    """Return where each code stands in a column of codes: a slice of rows that lie together, as scoring writes them."""
+    begins = np.flatnonzero(np.diff(code, prepend=-1)).tolist()
+    if len(begins) <= n_codes:
+        ends = dict(zip(code[begins].tolist(), pairwise([*begins, len(code)])))
+        if len(ends) == len(begins):
+            return [slice(*ends.get(number, (0, 0))) for number in range(n_codes)]
+    return [np.flatnonzero(code == number) for number in range(n_codes)]
 
 
 def _counts(dataset: Dataset, asked: Any) -> dict[str, pa.Array]:

@@ -152,3 +152,18 @@ def test_the_highest_number_of_a_file(tmp_path, noted):
     assert highest(path, "episode_index") == -1
     with pytest.raises(DataError, match="has no column 'x'"):
         highest(path, "x")
+
+
+@pytest.mark.parametrize("order", ["by check", "by episode", "with nulls"])
+def test_scores_are_found_in_whatever_order_they_lie(tmp_path, order):
+    root = tmp_path / "set"
+    record(root, [fly(seed, 5, FEATURES) for seed in range(3)], features=FEATURES)
+    rows = [(check, e, 10.0 * c + e) for c, check in enumerate(("lag", "chatter")) for e in (0, 1, 2, 7)]
+    if order == "by episode":
+        rows.sort(key=lambda row: row[1])
+    if order == "with nulls":
+        rows.insert(3, (None, 1, 99.0))
+    columns = dict(zip(("check", "episode_index", "score"), map(list, zip(*rows, strict=True)), strict=True))
+    write_bytes(root / "curation" / "scores.parquet", parquet_bytes(pa.table(columns)))
+    table = episodes(Dataset.open(root))
+    assert table["lag"].to_pylist() == [0, 1, 2] and table["chatter"].to_pylist() == [10, 11, 12]

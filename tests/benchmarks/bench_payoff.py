@@ -24,7 +24,8 @@ Pairs of one training seed share a policy, so that p speaks of these policies, n
 set's design was chosen on the seeds `dev` with one training seed.
 
 A cell (policy, training seed, episodes) that is finished is kept in DIR and never flown again, so that it can be
-interrupted at any time; `--report` prints the tables of what is there. Arms with the same episodes share a cell.
+interrupted at any time; `--report` prints the tables of the training seeds that are finished. Arms with the same
+episodes share a cell.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ import os
 import shutil
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +66,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--trials", type=int, default=200)
     parser.add_argument("--arms", default=",".join(ARMS))
-    parser.add_argument("--report", action="store_true", help="print what is there, train nothing")
+    parser.add_argument("--report", action="store_true", help="print what is finished, train nothing")
     return parser.parse_args()
 
 
@@ -98,12 +100,17 @@ def arms_of(root: Path, flights: list[Flown]) -> dict[str, list[int]]:
     }
 
 
+def place(folder: Path, policy: str, seed: int, steps: int, episodes: list[int], trials: int) -> Path:
+    """Return the file of a cell, named by all that it depends on."""
+    name = hashlib.sha256(repr((policy, seed, steps, episodes, trials)).encode()).hexdigest()[:16]
+    return folder / "cells" / f"{policy}-{seed}-{name}.json"
+
+
 def cell(
     root: Path, folder: Path, policy: str, seed: int, steps: int, episodes: list[int], trials: int
 ) -> dict[str, Any]:
     """Return a cell: which seeds the policy trained on some episodes flew to success; made now, or before."""
-    name = hashlib.sha256(repr((policy, seed, steps, episodes, trials)).encode()).hexdigest()[:16]
-    path = folder / "cells" / f"{policy}-{seed}-{name}.json"
+    path = place(folder, policy, seed, steps, episodes, trials)
     if path.exists():
         return json.loads(path.read_text())
     begin = time.process_time()
@@ -122,9 +129,9 @@ def cell(
         "load": os.getloadavg()[0],
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(result))
-    partial.replace(path)
+    unfinished = path.with_suffix(".partial")
+    unfinished.write_text(json.dumps(result))
+    unfinished.replace(path)
     shutil.rmtree(run)
     return result
 
@@ -194,7 +201,14 @@ def main() -> int:
     print(payoff_table.kept(flights, arms))
     for policy in args.policies.split(","):
         done: dict[str, list[dict[str, Any]]] = {arm: [] for arm in arms}
-        for seed in [int(s) for s in args.training_seeds.split(",")]:
+        seeds = [int(s) for s in args.training_seeds.split(",")]
+        if args.report:
+            finished = partial(place, args.output, policy, steps=args.steps, trials=args.trials)
+            seeds = [s for s in seeds if all(finished(seed=s, episodes=e).exists() for e in arms.values())]
+            if not seeds:
+                print(f"\n{policy}: no training seed is finished yet")
+                continue
+        for seed in seeds:
             for arm, episodes in arms.items():
                 found = cell(root, args.output, policy, seed, args.steps, episodes, args.trials)
                 done[arm].append(found)

@@ -51,6 +51,8 @@ class Pictures:
 
     def _one(self, decoder: Decoder, pane: CameraPane, frame: int, step: int, playing: bool) -> bool:
         """Show one camera's picture of a frame; return whether nothing better will come."""
+        if not pane.size.area:
+            return True  # the room hides the player: it is shown when the pane has a size again
         if decoder.failed is not None:
             self._words(pane, "no video", decoder.failed)
             return True

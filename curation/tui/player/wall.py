@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from textual.app import ComposeResult
 from textual.containers import Container
-from textual.message import Message
 
 from collector.dataset.reader import Dataset
 from collector.tui.draw.camera import CameraPane
@@ -33,26 +32,16 @@ def columns_for(
     return max(wanted or range(1, panes + 1), key=area)
 
 
-class _Pane(CameraPane):
-    """A pane that tells when its pictures need another size."""
-
-    def on_resize(self) -> None:
-        self.post_message(Wall.Sized())
-
-
 class Wall(Container):
     """Panes in a grid; those of another episode stand under, or at the right of, the same camera's."""
 
     DEFAULT_CSS = "Wall { layout: grid; width: 1fr; height: 1fr; }"
 
-    class Sized(Message):
-        """A pane has another size."""
-
     def __init__(self, cameras: Sequence[str], shape: tuple[int, int]) -> None:
         super().__init__()
         self._shape = shape
-        self.panes = {camera: _Pane(_short(camera)) for camera in cameras}
-        self.beside = {camera: _Pane(f"beside: {_short(camera)}") for camera in cameras}
+        self.panes = {camera: CameraPane(_short(camera)) for camera in cameras}
+        self.beside = {camera: CameraPane(f"beside: {_short(camera)}") for camera in cameras}
         self.enlarged: str | None = None
         self.both = False
 

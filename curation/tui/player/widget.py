@@ -77,6 +77,8 @@ class Player(Vertical, can_focus=True):
 
     def on_mount(self) -> None:
         self._wall.display = bool(self._wall.panes)
+        # A pane that has another size, or is seen again, needs other pictures.
+        self.screen.screen_layout_refresh_signal.subscribe(self, lambda _: self._wake())
         self._looks = self.set_interval(1 / _LOOKS_HZ, self._look, pause=self._clip is None)
 
     def on_unmount(self) -> None:
@@ -89,6 +91,7 @@ class Player(Vertical, can_focus=True):
             self._board.styles.height = "1fr"
         else:
             self._board.styles.height = 1 if height < 6 else 2 if height < 10 else max(4, int(0.4 * height))
+        self._wake()
 
     # What the room calls
 
@@ -140,7 +143,8 @@ class Player(Vertical, can_focus=True):
     def show(self, episode: int, spans: Sequence[Span] = (), at: int = 0, beside: int | None = None) -> None:
         """Load an episode, paused at a frame; returns at once.
 
-        Marks of a trim are the room's to set anew. An episode that is shown already keeps what was decoded of it.
+        Marks of a trim stay as they are: they are the room's to set, before or after. An episode that is shown already
+        keeps what was decoded of it.
 
         Args:
             episode: Which.
@@ -157,7 +161,6 @@ class Player(Vertical, can_focus=True):
             self._vectors_shown = False
             self._told.clear()
             self._pictures.forget()
-            self._mark_in = self._mark_out = None
         self._transport = Transport(length, self.dataset.fps, self._transport.speed)
         self._transport.go(at, time.monotonic())
         self._spans = marked.within(spans, length)
@@ -165,7 +168,6 @@ class Player(Vertical, can_focus=True):
         self._counted.clear()
         if not self._vectors_shown:
             self._board.load(length, self._spans)
-            self._board.mark(None, None)
         else:
             self._board.spans(self._spans)
         self._put_beside(self._wall.both)
@@ -295,10 +297,6 @@ class Player(Vertical, can_focus=True):
         self._counted.clear()
         self._wake()
         self.post_message(self.Moved(self.frame))
-
-    def on_wall_sized(self, event: Wall.Sized) -> None:
-        event.stop()
-        self._wake()
 
     def on_board_pointed(self, event: Board.Pointed) -> None:
         event.stop()

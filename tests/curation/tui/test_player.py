@@ -343,6 +343,31 @@ def test_every_key_has_an_id_and_says_what_it_does(root):
     run(test, root)
 
 
+def test_marks_are_the_rooms_whether_set_before_or_after_an_episode_is_shown(root):
+    async def test(pilot, app, player):
+        player.mark_in, player.mark_out = 4, 20
+        player.show(1)
+        await settled(pilot, player)
+        assert (player.mark_in, player.mark_out) == (4, 20) and "[" in text_of(app) and "]" in text_of(app)
+
+    run(test, root)
+
+
+def test_a_player_that_the_room_hides_rests_and_is_right_when_it_is_seen_again(root):
+    async def test(pilot, app, player):
+        player.show(0)
+        player.display = False
+        await settled(pilot, player)
+        player.show(1, at=7)
+        await settled(pilot, player)
+        player.display = True
+        await until(pilot, lambda: shown(player) is not None and shown(player).shape[0] > 2)
+        await settled(pilot, player)
+        np.testing.assert_array_equal(shown(player), true(root, 1, 7, shown(player)))
+
+    run(test, root)
+
+
 def test_the_mouse_points_at_a_moment(root):
     async def test(pilot, app, player):
         player.show(0)

@@ -104,17 +104,10 @@ def child(root: str, seconds: float, speeds: list[float], result: str) -> None:
     class Counted(Player):
         def __init__(self, dataset: Dataset) -> None:
             super().__init__(dataset)
-            self.due, self.shown, self.held = 0, 0, 0
+            self.held = 0
 
-        def _count(self, now_s: float, due: int, exact: bool) -> None:
-            known = sum(shown for _, _, shown in self._counted)
-            gone = len(self._counted)
-            super()._count(now_s, due, exact)
-            self.due += due
-            if due:
-                self.shown += exact
-            elif len(self._counted) == gone:
-                self.shown += sum(shown for _, _, shown in self._counted) - known
+        def _look(self) -> None:
+            super()._look()
             self.held = max(self.held, self.n_bytes)
 
     class Bench(App):
@@ -143,7 +136,6 @@ def child(root: str, seconds: float, speeds: list[float], result: str) -> None:
                 while not player.settled:
                     await asyncio.sleep(0.01)
                 await asyncio.sleep(0.5)
-                player.due = player.shown = 0
                 thread_s, process_s, began_s = time.thread_time(), time.process_time(), time.monotonic()
                 player.action_play()
                 while player.playing and time.monotonic() - began_s < seconds:
@@ -151,11 +143,11 @@ def child(root: str, seconds: float, speeds: list[float], result: str) -> None:
                 took_s = time.monotonic() - began_s
                 player._transport.pause()
                 found["speeds"][speed] = {
-                    "due": player.due,
-                    "shown": player.shown,
+                    "due": player._tally.due,
+                    "shown": player._tally.shown,
                     "seconds": took_s,
-                    "ui_ms": 1e3 * (time.thread_time() - thread_s) / max(1, player.shown),
-                    "all_ms": 1e3 * (time.process_time() - process_s) / max(1, player.shown),
+                    "ui_ms": 1e3 * (time.thread_time() - thread_s) / max(1, player._tally.shown),
+                    "all_ms": 1e3 * (time.process_time() - process_s) / max(1, player._tally.shown),
                 }
             player.action_speed(SPEEDS.index(1.0) - SPEEDS.index(player._transport.speed))
             player.action_first()

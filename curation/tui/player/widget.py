@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,13 +20,12 @@ from curation.tui.player.outside import Outside
 from curation.tui.player.panes import Pictures
 from curation.tui.player.spans import Span
 from curation.tui.player.stage import Stage
+from curation.tui.player.tally import Tally
 from curation.tui.player.transport import Transport, share
 from curation.tui.player.wall import Wall, shape_of
 
 _LOOKS_HZ = 60.0
 _DRAWN_HZ = 30.0  # at speeds with more frames a second some are left out, evenly
-_COUNTED_S = 1.0  # over which shown pictures are counted
-_ENOUGH = 0.9  # of the frames that are due: with fewer shown, it is said
 
 
 class Player(Vertical, can_focus=True):
@@ -65,7 +63,7 @@ class Player(Vertical, can_focus=True):
         self._mark_out: int | None = None
         self._told: set[str] = set()
         self._vectors_shown = self._settled = False
-        self._counted: deque[tuple[float, int, bool]] = deque()
+        self._tally = Tally()
         shape = next((shape_of(dataset, camera) for camera in dataset.camera_keys), (3, 4))
         self._wall, self._board = Wall(dataset.camera_keys, shape), Board()
         self._pictures = Pictures(self._wall)
@@ -165,7 +163,7 @@ class Player(Vertical, can_focus=True):
         self._transport.go(at, time.monotonic())
         self._spans = marked.within(spans, length)
         self._beside = beside
-        self._counted.clear()
+        self._tally.clear()
         if not self._vectors_shown:
             self._board.load(length, self._spans)
         else:
@@ -225,8 +223,13 @@ class Player(Vertical, can_focus=True):
         for words in self._pictures.troubles(clip) - self._told:
             self._told.add(words)
             self.post_message(self.Failed(words))
-        self._count(now_s, (frame - before) % clip.length, exact)
-        self._board.move(frame, self._head(frame), self._trouble(now_s))
+        trouble = ""
+        if (transport.playing or frame != before) and self._wall.panes:
+            another = frame // step != before // step
+            first, last = transport.loop or (0, clip.length)
+            self._tally.look(now_s, (frame - before) % (last - first), another, exact)
+            trouble = self._tally.words()
+        self._board.move(frame, self._head(frame), trouble if transport.playing else "")
         if frame != before:
             self.post_message(self.Moved(frame))
         if not transport.playing and exact and self._vectors_shown:
@@ -244,23 +247,6 @@ class Player(Vertical, can_focus=True):
         else:
             return
         self._vectors_shown = True
-
-    def _count(self, now_s: float, due: int, exact: bool) -> None:
-        """Count the frames that were due since the last look, and whether the last of them is shown."""
-        if due:
-            self._counted.append((now_s, due, exact))
-            while now_s - self._counted[0][0] > _COUNTED_S:
-                self._counted.popleft()
-        elif exact and self._counted and not self._counted[-1][2]:
-            self._counted[-1] = (*self._counted[-1][:2], True)  # it came while it was still due
-
-    def _trouble(self, now_s: float) -> str:
-        """Say how many frames are shown of those that are due, where it is not all of them."""
-        if not self._transport.playing or not self._wall.panes or len(self._counted) < 2:
-            return ""
-        due = sum(n for _, n, _ in self._counted)
-        shown = sum(exact for _, _, exact in self._counted)
-        return f"{shown} of {due} frames" if shown < _ENOUGH * due else ""
 
     def _head(self, frame: int) -> str:
         transport, fps = self._transport, self.dataset.fps
@@ -282,7 +268,7 @@ class Player(Vertical, can_focus=True):
             number = self._spans.index(span) + 1
             parts.append(f"{number}/{len(self._spans)} {span.severity}: {span.words}")
         elif self._spans:
-            parts.append(f"{len(self._spans)} spans")
+            parts.append(f"{len(self._spans)} span{'s' * (len(self._spans) > 1)}")
         return "  ".join(parts)
 
     # Keys
@@ -294,7 +280,7 @@ class Player(Vertical, can_focus=True):
             self._moved()
 
     def _moved(self) -> None:
-        self._counted.clear()
+        self._tally.clear()
         self._wake()
         self.post_message(self.Moved(self.frame))
 
@@ -310,7 +296,7 @@ class Player(Vertical, can_focus=True):
             self._transport.pause()
         else:
             self._transport.play(time.monotonic())
-        self._counted.clear()
+        self._tally.clear()
         self._wake()
 
     def action_step(self, frames: int) -> None:
@@ -342,7 +328,7 @@ class Player(Vertical, can_focus=True):
     def action_speed(self, step: int) -> None:
         """Play faster (1) or slower (-1)."""
         self._transport.faster(step, time.monotonic())
-        self._counted.clear()
+        self._tally.clear()
         self._wake()
 
     def action_loop(self) -> None:

@@ -3,6 +3,7 @@
 import pytest
 
 from curation.tui.player.spans import Span, at, following, within
+from curation.tui.player.tally import Tally
 from curation.tui.player.transport import SPEEDS, Transport, share
 
 
@@ -93,3 +94,31 @@ def test_where_the_cursor_is_and_where_it_goes():
     assert at(SPANS, 51).words == "b" and at(SPANS, 55).words == "c"
     assert following(SPANS, 5, 1).words == "b" and following(SPANS, 5, -1).words == "d"
     assert following(SPANS, 52, 1) is None and following(SPANS, 0, -1) is None
+
+
+def test_all_shown_is_no_word_and_what_is_left_out_is_counted():
+    tally = Tally()
+    for k in range(60):
+        tally.look(k / 60, k % 2, k % 2 == 1, True)  # each frame is looked at twice
+    assert (tally.due, tally.shown, tally.words()) == (30, 30, "")
+    for k in range(60, 180):
+        tally.look(k / 60, k % 2, k % 2 == 1, k % 8 == 0)
+    assert (tally.due, tally.shown) == (90, 45)
+    assert tally.words() == "8 of 31 frames"
+    tally.clear()
+    assert tally.words() == ""
+
+
+def test_a_picture_that_comes_while_it_is_due_counts_once():
+    tally = Tally()
+    tally.look(0.0, 1, True, False)
+    tally.look(0.01, 0, False, True)
+    tally.look(0.02, 0, False, True)
+    assert (tally.due, tally.shown) == (1, 1)
+
+
+def test_at_a_speed_that_leaves_frames_out_each_picture_counts_once():
+    tally = Tally()
+    for k in range(1, 40):  # 4 frames a look, 8 a picture
+        tally.look(k / 60, 4, k % 2 == 0, True)
+    assert tally.due == 156 and tally.shown == 20

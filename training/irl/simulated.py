@@ -30,6 +30,8 @@ from training.irl.iterates import Iterate
 from training.irl.successor import RlSettings, SuccessorAgent
 from training.irl.worlds import Phi, Start, World, fly
 
+_WIDE, _SLOWEST = 0.5, 0.1  # gap of ||mu_E|| below which matching slows down, and how far
+
 
 @dataclass(frozen=True)
 class Demonstrations:
@@ -168,7 +170,7 @@ class Watched:
 
     def watch(self, report: Callable[[str], None], stopped: Callable[[], bool]) -> None:
         """Take what to tell and what to ask."""
-        self.report, self.stopped = report, stopped  # type: ignore[method-assign]
+        self.report, self.stopped = report, stopped
 
 
 class Measuring(Watched):
@@ -247,7 +249,7 @@ class SuccessorLearner(Measuring):
         agent.take(last)
         agent.pursue(weights)
         if not agent.frames:
-            agent.learn(self._schedule.warmup, random=not self._schedule.clone, still=True)
+            agent.learn(self._schedule.warmup, random=not self._schedule.clone, still=self._schedule.clone)
         for frames in parts(self._schedule.frames):
             agent.learn(frames)
             self.look_up()
@@ -255,10 +257,10 @@ class SuccessorLearner(Measuring):
 
 
 class MatchingLearner(SuccessorLearner):
-    """Successor feature matching: the reward is the gap mu_E - mu(pi) itself, and shrinks with it.
+    """Successor feature matching: steps along the gradient, as long as the gap mu_E - mu(pi) is wide.
 
-    Under a reward of always the same length a policy that has come near would be driven about by what is left of the
-    gap, which is chance.
+    A policy that has come near would else be driven about by what is left of the gap, which is chance. Adam takes the
+    reward's length out of its steps; so the actor's learning rate shrinks with the gap instead.
     """
 
     def __init__(self, expert: Expectations, *args: Any) -> None:
@@ -274,7 +276,8 @@ class MatchingLearner(SuccessorLearner):
     def improve(self, weights: np.ndarray, last: dict[str, np.ndarray], seed: int) -> dict[str, np.ndarray]:
         """As `SuccessorLearner`, by a few steps along the gradient."""
         gap = float(np.linalg.norm(self._gap)) or self._target.norm  # a resumed run measured nothing yet
-        return super().improve(weights * min(1.0, gap / self._target.norm), last, seed)
+        self.agent.pace(min(1.0, max(_SLOWEST, gap / (_WIDE * self._target.norm))))
+        return super().improve(weights, last, seed)
 
 
 def shortfall(iterates: Sequence[Iterate]) -> tuple[float, int]:

@@ -65,7 +65,7 @@ def learn_in_simulator(
         so_far.append(iterate)
         task.report(_told(so_far, expert.norm, config, learner.frames))
         short, by = shortfall(so_far)
-        if short > POOR * expert.norm:
+        if kind == "apprenticeship" and short > POOR * expert.norm:
             task.report(
                 f"warning: under its own reward policy {iterate.number} is worth {short / expert.norm:.2f} of "
                 f"||mu_E|| less than policy {by}: the learner in the simulator has not learnt enough; raise "

@@ -167,6 +167,11 @@ class SuccessorAgent:
         """Take the reward weights . phi."""
         self.weights = torch.as_tensor(weights, dtype=torch.float32)
 
+    def pace(self, share: float) -> None:
+        """Let the actor learn at a share of `learning_rate`."""
+        for group in self._actor_step.param_groups:
+            group["lr"] = share * self.settings.learning_rate
+
     def policy(self) -> dict[str, np.ndarray]:
         """Return the slow actor, an average over the last updates: the other one trembles about it."""
         averaged = copy.copy(self.actor)
@@ -190,8 +195,8 @@ class SuccessorAgent:
 
         Args:
             frames: How many, over all copies of the world.
-            random: Fly random actions.
-            still: Only fly; learn nothing from it yet.
+            random: Fly random actions, and learn nothing yet.
+            still: The critics learn, the actor stays: a cloned one would be spoilt by critics that know nothing.
 
         Raises:
             DataError: If the critic diverges.
@@ -199,9 +204,9 @@ class SuccessorAgent:
         n = self._world.n_copies
         for _ in range(max(1, frames // n)):
             self._fly_one(random)
-            self._owed += 0 if still else n * self.settings.updates
+            self._owed += 0 if random else n * self.settings.updates
             while self._owed >= 1:
-                self.update()
+                self.update(still)
                 self._owed -= 1
 
     def _fly_one(self, random: bool) -> None:
@@ -231,8 +236,8 @@ class SuccessorAgent:
         # Copies begin together; a flight that ended sooner leaves its copy to the others' end.
         self._seen = None if self._age >= world.frames or ended.any() else after
 
-    def update(self) -> None:
-        """Learn from one batch: the critics, and every second time the actor."""
+    def update(self, still: bool = False) -> None:
+        """Learn from one batch: the critics, and every second time the actor, unless it stays `still`."""
         settings, gamma = self.settings, self.settings.discount
         seen, action, phi, after, ended = self.replay.draw(settings.batch_size)
         with torch.no_grad():
@@ -250,6 +255,9 @@ class SuccessorAgent:
         if self._n_updates % 500 == 0:
             self._check(target)
         if self._n_updates % 2:
+            return
+        if still:
+            self._follow(settings.polyak)
             return
         worth = self.critic(torch.cat([seen, self.actor.net(seen).tanh()], dim=1))[0] @ self.weights
         actor_loss = -worth.mean()

@@ -241,7 +241,8 @@ def _work(args: list[str], stop: StopRequest) -> dict[str, Any]:
     def report(iterate: Iterate) -> None:
         progress(iterate)
         so_far.append(iterate)
-        if warning := _warn(so_far, norm):
+        # Matching and GAIL are not meant to be optimal for w.
+        if flags.learner == "apprenticeship" and (warning := _warn(so_far, norm)):
             print(f"{flags.learner}: {warning}", file=sys.stderr)
 
     found, policy = trial(

@@ -69,7 +69,7 @@ def pendulum_arena(n: int, seed: int, features: str = "named", copies: int = 8) 
     phi = pendulum.FEATURES[features](seed)
     states, torques = pendulum.demonstrate(n, seed)
     seen = swing.observe(states).astype(np.float32)
-    shown = Demonstrations(list(seen), list(torques[..., None]), [flight[0] for flight in seen])
+    shown = Demonstrations(list(seen), list(torques[..., None]), list(seen[:, 0]))
 
     def judge(pilot: Pilot, episodes: int) -> float:
         return pendulum.fly_network(pilot(), pendulum.first_states(episodes, pendulum.EVALUATION_SEED))

@@ -205,7 +205,7 @@ def _starts(
         )
         drawn = np.random.default_rng(task.seed).integers(2**31, size=max(10, len(episodes)))
         return [int(seed) for seed in drawn[: len(episodes)]]
-    return [int(seed) for seed in seeds]
+    return [int(seed) for seed in seeds if seed is not None]
 
 
 def _width(dataset: Any, column: str) -> int:

@@ -27,7 +27,7 @@ import numpy as np
 from collector.errors import DataError, UsageError
 from training.irl.expectations import Expectations
 from training.irl.iterates import Iterate, IterateFolder
-from training.irl.updates import UPDATES, nearest_mixture
+from training.irl.updates import STEPWISE, UPDATES, nearest_mixture
 
 REASONS = {
     "reached": "the margin fell to epsilon",
@@ -68,7 +68,7 @@ class Settings:
     """How to learn.
 
     Attributes:
-        update: `max_margin`, `projection` or `literal`.
+        update: `max_margin`, `projection` or `literal`; `matching` for a learner that takes steps.
         iterations: The most policies to learn behind pi_0.
         epsilon: Margin to stop at, in shares of ||mu_E||.
         seed: Of pi_0 and of whatever the learner draws.
@@ -83,7 +83,7 @@ class Settings:
     patience: int = 1
 
     def __post_init__(self) -> None:
-        if self.update not in UPDATES:
+        if self.update not in UPDATES | STEPWISE:
             raise UsageError(f"update '{self.update}': it must be one of {', '.join(UPDATES)}")
         if self.iterations < 1:
             raise UsageError(f"{self.iterations} iterations: at least 1 is needed")
@@ -189,14 +189,14 @@ def _next(iterates: list[Iterate], expert: Expectations, settings: Settings) -> 
     if not iterates:
         return "", float("inf"), np.zeros_like(expert.mean)
     policies = np.array([iterate.mean for iterate in iterates])
-    update = UPDATES[settings.update]
+    update = (UPDATES | STEPWISE)[settings.update]
     found = update(expert.mean, policies)
     reason = ""
     if found.margin <= settings.epsilon * expert.norm:
         reason = "reached"
     elif (
         len(iterates) > settings.patience
-        and settings.update != "literal"
+        and settings.update not in ("literal", *STEPWISE)
         and all(
             _came_no_nearer(update, policies[: len(policies) - k], expert) for k in range(settings.patience)
         )

@@ -5,8 +5,8 @@ Matching", arXiv 2411.07007) moves the actor along the gradient of -||mu_E - mu(
 
     (mu_E - mu(pi)) . grad mu(pi),    which is the policy gradient of the reward w . phi with w = mu_E - mu(pi),
 
-and measures mu(pi) anew after a few steps. So it is the loop with the `literal` update, whose inner learner takes a few
-steps instead of all: where best responses go to and fro, small steps along the gradient settle. No discriminator is
+and measures mu(pi) anew after a few steps. So it is the loop with the update `matching`, whose inner learner takes a
+few steps instead of all. No discriminator is
 trained, and the demonstrations need no actions.
 
 mu(pi) is measured by flights from where the demonstrations began; the critic's own estimate of it, psi(s_0, pi(s_0)),
@@ -28,9 +28,10 @@ from training.irl.apprenticeship import AbandonedError
 from training.irl.expectations import Expectations, check_bounded
 from training.irl.iterates import Iterate
 from training.irl.successor import RlSettings, SuccessorAgent
+from training.irl.updates import MEMORY
 from training.irl.worlds import Phi, Start, World, fly
 
-_WIDE, _SLOWEST = 0.5, 0.1  # gap of ||mu_E|| below which matching slows down, and how far
+_WIDE, _SLOWEST = 0.25, 0.03  # gap of ||mu_E|| below which matching slows down, and how far
 
 
 @dataclass(frozen=True)
@@ -270,7 +271,7 @@ class MatchingLearner(SuccessorLearner):
 
     def expectations(self, policy: dict[str, np.ndarray], seed: int) -> Expectations:
         found = super().expectations(policy, seed)
-        self._gap = self._target.mean - found.mean
+        self._gap = MEMORY * self._gap + (1 - MEMORY) * (self._target.mean - found.mean)
         return found
 
     def improve(self, weights: np.ndarray, last: dict[str, np.ndarray], seed: int) -> dict[str, np.ndarray]:

@@ -29,7 +29,7 @@ _MARGIN = 0.25  # of the actions' box to either side, in shares of the expert's 
 
 
 def learn_in_simulator(
-    config: SimulatorConfig, task: Task, kind: str, update: str = "literal", inner: str = "successor"
+    config: SimulatorConfig, task: Task, kind: str, update: str = "matching", inner: str = "successor"
 ) -> Learnt:
     """Learn a reward and a policy.
 

@@ -229,7 +229,7 @@ def _work(args: list[str], stop: StopRequest) -> dict[str, Any]:
     arena = _MAKE[flags.arena](flags)
     settings = settings_of(flags)
     if flags.learner in ("sfm", "gail"):
-        settings = replace(settings, update="literal")
+        settings = replace(settings, update="matching")
     settings = replace(settings, patience=settings.iterations + 1)
     rl = replace(
         arena.rl, learning_rate=flags.learning_rate, updates=flags.updates, imitation=flags.imitation

@@ -104,11 +104,32 @@ def literal(expert: np.ndarray, policies: np.ndarray) -> Update:
     return _towards(expert, policies[-1])
 
 
+def matching(expert: np.ndarray, policies: np.ndarray) -> Update:
+    """w_i along sum_j MEMORY^(i-1-j) (mu_E - mu_j): the gap, with those before it, the older the less.
+
+    For learners that take a few steps for each w (`simulated.MatchingLearner`). By the last gap alone a policy that has
+    come near is sent to and fro; what alternates falls out of the sum, and what persists adds up (the heavy ball:
+    Polyak 1964, "Some methods of speeding up the convergence of iteration methods"). t_i = ||mu_E - mu_{i-1}||.
+
+    Args:
+        expert: mu_E, (n_features,).
+        policies: mu_j, (n_policies, n_features).
+    """
+    gaps = expert - policies
+    total = MEMORY ** np.arange(len(gaps))[::-1] @ gaps
+    length = float(np.linalg.norm(total))
+    if length == 0:
+        return _reached(expert)
+    return Update(total / length, float(np.linalg.norm(gaps[-1])), policies[-1])
+
+
+MEMORY = 0.8
 UPDATES: dict[str, Callable[[np.ndarray, np.ndarray], Update]] = {
     "max_margin": max_margin,
     "projection": projection,
     "literal": literal,
 }
+STEPWISE = {"matching": matching}  # no best responses: for learners of their own
 
 
 def _towards(expert: np.ndarray, nearest: np.ndarray) -> Update:

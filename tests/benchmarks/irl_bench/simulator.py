@@ -19,7 +19,7 @@ from training.irl.trial import trial
 # Title, learner, inner learner, update, iterations, schedule.
 Run = tuple[str, str, str, str, int, Schedule]
 ON_PENDULUM: list[Run] = [
-    ("SFM, named features", "sfm", "successor", "literal", 24, Schedule(400, 2000)),
+    ("SFM, named features", "sfm", "successor", "matching", 24, Schedule(400, 2000)),
     (
         "apprenticeship, vector critic",
         "apprenticeship",
@@ -29,7 +29,7 @@ ON_PENDULUM: list[Run] = [
         Schedule(800, 2000),
     ),
     ("apprenticeship, SAC", "apprenticeship", "sac", "max_margin", 10, Schedule(1000, 1000)),
-    ("GAIL from states", "gail", "sac", "literal", 10, Schedule(1000, 1000)),
+    ("GAIL from states", "gail", "sac", "matching", 10, Schedule(1000, 1000)),
 ]
 CLONE: Run = ("behaviour cloning, chunks", "bc", "", "literal", 1, Schedule())
 ON_SO101: list[Run] = [
@@ -66,7 +66,7 @@ def on_pusht(seeds: int, pictures: Path | None, root: Path = Path("../shared/dat
     )
     for run in (
         CLONE,
-        ("SFM after a clone", "sfm", "successor", "literal", 6, Schedule(3000, 3000, True)),
+        ("SFM after a clone", "sfm", "successor", "matching", 6, Schedule(3000, 3000, True)),
     ):
         _rows(run, 50, lambda seed: pusht_arena(50, seed, root), seeds, 50, 3)
 

@@ -95,7 +95,7 @@ def test_matching_comes_nearer_without_actions(shown):
     learner = MatchingLearner(
         expert, Slider, phi, NAMES, shown.without_actions(), Schedule(frames=120, warmup=200), settings, 0
     )
-    outcome = learn(learner, expert, Settings("literal", iterations=5, epsilon=0.02, patience=9))
+    outcome = learn(learner, expert, Settings("matching", iterations=5, epsilon=0.02, patience=9))
     first, best = outcome.iterates[0], outcome.iterates[outcome.best]
     assert best.distance < 0.3 * first.distance
     assert learner.frames > 200
@@ -123,8 +123,8 @@ def test_a_clone_is_left_alone_until_the_critics_know_something(shown):
 
 def test_search_finds_what_is_rewarded_and_keeps_flights_for_the_next_reward(shown):
     settings = SearchSettings(
-        discount=0.9, starts=4, tries=6, rounds=3, measured=4, fit_steps=150, hidden_dim=32, horizon=4, n_action_steps=2,
-        disturbance=(0.05, 0.5),
+        discount=0.9, starts=4, tries=6, rounds=3, measured=4, fit_steps=150, hidden_dim=32, horizon=4,
+        n_action_steps=2, disturbance=(0.05, 0.5),
     )  # fmt: skip
     learner = SearchLearner(Slider(), phi, NAMES, shown.without_actions(), settings, 0)
     first = learner.first(0)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from training.irl.updates import UPDATES, literal, max_margin, nearest_mixture, projection
+from training.irl.updates import MEMORY, UPDATES, literal, matching, max_margin, nearest_mixture, projection
 
 
 def points(seed, n, k, inside=False):
@@ -94,3 +94,15 @@ def test_projection_is_never_nearer_than_the_nearest_mixture():
     for seed in range(20):
         expert, policies = points(seed, 7, 4)
         assert projection(expert, policies).margin >= nearest_mixture(expert, policies)[1] - 1e-9
+
+
+def test_matching_adds_up_what_persists_and_not_what_alternates():
+    expert = np.zeros(2)
+    policies = np.array([[-1.0, (-1.0) ** i] for i in range(12)])
+    found = matching(expert, policies)
+    assert found.weights[0] > 0.9 and np.linalg.norm(found.weights) == pytest.approx(1)
+    assert found.margin == pytest.approx(2**0.5)
+    assert matching(expert, policies[:1]).weights == pytest.approx(literal(expert, policies[:1]).weights)
+    one, two = policies[-2:]
+    assert matching(expert, policies[-2:]).weights @ (two + MEMORY * one) < 0
+    assert matching(expert, np.zeros((3, 2))).margin == 0

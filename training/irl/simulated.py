@@ -6,11 +6,10 @@ Matching", arXiv 2411.07007) moves the actor along the gradient of -||mu_E - mu(
     (mu_E - mu(pi)) . grad mu(pi),    which is the policy gradient of the reward w . phi with w = mu_E - mu(pi),
 
 and measures mu(pi) anew after a few steps. So it is the loop with the update `matching`, whose inner learner takes a
-few steps instead of all. No discriminator is
-trained, and the demonstrations need no actions.
+few steps instead of all. No discriminator is trained, and the demonstrations need no actions.
 
 mu(pi) is measured by flights from where the demonstrations began; the critic's own estimate of it, psi(s_0, pi(s_0)),
-costs no frame but believes the lower of two critics and lags behind the actor.
+costs no frame but lags behind the actor, by as much as the gaps that are to be closed.
 """
 
 from __future__ import annotations

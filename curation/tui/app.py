@@ -368,7 +368,7 @@ class ReviewApp(App[None]):
         yield from super().get_system_commands(screen)
         for action in self.actions:
             if action.name != "palette":
-                words = f"{action.help}  [{action.command}]" if action.command else action.help
+                words = f"{action.help}: {action.command}" if action.command else action.help
                 yield SystemCommand(action.title, words, partial(self.action_do, action.name))
 
     def on_player_failed(self, event: Player.Failed) -> None:

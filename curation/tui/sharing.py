@@ -63,7 +63,12 @@ class Sharing:
         app = self._app
         app.deciding.writable()
         app.say("scoring ...")
-        app.job(jobs.score, app.room.dataset, then=app.say, progress=True)
+
+        def scored(words: str) -> None:
+            app.say(words)
+            app.reread()
+
+        app.job(jobs.score, app.room.dataset, then=scored, progress=True)
 
     def do_report(self) -> None:
         """Write a page of HTML."""

@@ -74,3 +74,34 @@ def test_a_name_that_is_nowhere_is_one_line(published, demodeck):
     code, out, err = demodeck("score", "ann/other")
     assert code == 5 and out == "" and len(err.splitlines()) == 1
     assert "no dataset 'ann/other' on this machine" in err and "does not exist" in err
+
+
+def test_the_review_room_fetches_the_videos_of_an_episode_when_it_is_looked_at(
+    published, curate, monkeypatch
+):
+    import asyncio
+
+    from collector.dataset.labels import Labels
+    from curation.remote import missing_videos, open_by_name
+    from curation.room import Room
+    from curation.tui.app import ReviewApp
+
+    folder, _ = published
+    monkeypatch.setenv("HF_HOME", str(folder.parents[2]))
+    code, out, err = curate("review", "ann/arm", "--json")
+    assert code == 0 and len(json.loads(out)["queue"]) == 14, err
+    app = ReviewApp(Room(open_by_name("ann/arm"), "ann"))
+    assert missing_videos(app.room.dataset)
+
+    async def main():
+        async with app.run_test(size=(120, 30)) as pilot:
+            for _ in range(1500):
+                if app.player.length and not missing_videos(app.room.dataset, [0]):
+                    break
+                await pilot.pause(0.02)
+            await pilot.press("d")
+        assert app.ledger.close() == []
+
+    asyncio.run(main())
+    assert not missing_videos(app.room.dataset, [0])
+    assert Labels(folder).current() == {0: {"verdict": "drop"}}

@@ -1,9 +1,12 @@
 """What keys do in the review room: decisions are on the disk at once, in order, and the next episode is there."""
 
+import asyncio
 import shutil
 
 import pytest
+from arm_dataset import record
 from room_rig import current, entries, review, run, text_of, until, written
+from synthetic_arm import flight
 
 from collector.dataset.durable import write_all
 from collector.dataset.labels import Labels
@@ -250,6 +253,21 @@ def test_what_others_say_meanwhile_is_taken_in(judged, tmp_path):
         await until(pilot, lambda: app.room.standing.value(1, "success") is False)
 
     run(test, app)
+
+
+def test_episodes_that_are_recorded_meanwhile_come_onto_the_list(judged):
+    app = review(judged)
+
+    async def test(pilot):
+        await pilot.press("down")
+        await asyncio.to_thread(record, judged, [flight(77)], True)
+        await until(pilot, lambda: len(app.room.rows) == 15)
+        assert app.queue.episode == B and "15 episodes, 14 before" in app.said
+        await until(pilot, lambda: app.player.length > 0)
+        await pilot.press("d")
+
+    run(test, app)
+    assert current(judged, "ann") == {B: {"verdict": "drop"}}
 
 
 def test_a_full_disk_loses_nothing_that_was_decided(judged, monkeypatch):

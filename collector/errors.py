@@ -77,5 +77,7 @@ def explained(error: BaseException) -> DemodeckError | None:
 
 def shown(value: object, most: int = 80) -> str:
     """Return a value of a stranger's as it may go to a terminal: one line, nothing that a terminal obeys, not long."""
-    text = "".join(c if c.isprintable() else " " if c.isspace() else "\ufffd" for c in str(value))
+    text = str(value)
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else " " if c.isspace() else "\ufffd" for c in text)
     return text if len(text) <= most else text[: most - 1] + "\u2026"

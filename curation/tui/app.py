@@ -147,6 +147,11 @@ class ReviewApp(App[None]):
         return self.screen_stack[0].query_one(FilterBar)
 
     @property
+    def there(self) -> bool:
+        """Whether the room's parts are there: they go before the timers do."""
+        return bool(self.screen_stack) and bool(self.screen_stack[0].query(QueueTable))
+
+    @property
     def said(self) -> str:
         """What was said last."""
         return self.screen_stack[0].query_one(SaidLine).words
@@ -164,7 +169,7 @@ class ReviewApp(App[None]):
         screen.query_one(Keyline).show(self.room.disputed_only)
         screen.set_class(self.room.disputed_only, "-disputes")
         condition = screen.query_one("#condition", Static)
-        condition.update(self._condition_line())
+        condition.update(self._condition_line(), layout=False)
         condition.set_class(bool(self.room.condition) or not len(self.room.rows), "-there")
         queue.refresh()
 
@@ -272,6 +277,8 @@ class ReviewApp(App[None]):
 
     def on_review_app_told(self, event: Told) -> None:
         """Take in what became of decisions, and what others did."""
+        if not self.there:
+            return
         what = event.what
         if isinstance(what, books.Seen):
             if self.ledger is not None and what.written == self.ledger.asked:

@@ -44,7 +44,7 @@ class CountsLine(Static):
             parts.insert(0, f"{marked:,} chosen")
         if backlog:
             parts.insert(0, f"{backlog} not saved yet")
-        self.update(Content(" · ".join(parts)))
+        self.update(Content(" · ".join(parts)), layout=False)
 
 
 class SaidLine(Static):
@@ -56,7 +56,7 @@ class SaidLine(Static):
         """Say something."""
         self.words = words
         self.set_class(alarm, "-alarm")
-        self.update(Content(f"! {words}" if alarm else words))
+        self.update(Content(f"! {words}" if alarm else words), layout=False)
 
 
 class Keyline(Widget):

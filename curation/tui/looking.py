@@ -43,6 +43,8 @@ class Looking:
         """Show an episode, and begin to load the one that is likely to follow."""
         self._wait_no_more()
         app, room = self._app, self._app.room
+        if not app.there:
+            return
         self.shown = episode
         if episode is None or episode != app.queue.episode:
             return

@@ -24,7 +24,7 @@ class EpisodePanel(Static):
     def show(self, room: Room, episode: int | None) -> None:
         """Show what is known of an episode."""
         if episode is None:
-            self.update(Content("no episode"))
+            self.update(Content("no episode"), layout=False)
             return
         lines = [heading(room, episode)]
         standing = room.standing
@@ -43,7 +43,7 @@ class EpisodePanel(Static):
             lines.append(f"{'!' if found.severity == 'fault' else '?'} {found.check} {where}: {found.words}")
         if not room.evidence.scored:
             lines.append("never scored: R runs the checks")
-        self.update(Content("\n".join(shown(line, 500) for line in lines)))
+        self.update(Content("\n".join(shown(line, 500) for line in lines)), layout=False)
 
 
 def heading(room: Room, episode: int) -> str:

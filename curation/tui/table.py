@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from rich.cells import cell_len, set_cell_size
@@ -186,14 +185,14 @@ class QueueTable(ScrollView, can_focus=True):
         verdict, success = standing.value(episode, "verdict"), standing.value(episode, "success")
         # Signs, too, say what colours say.
         sign = ("▶" if row == self.cursor else " ") + ("•" if episode in self.marked else " ")
-        cells: list[Any] = [sign, str(episode), verdict or "", _MARKS.get(success, "")]
+        cells: list[str] = [sign, str(episode), verdict or "", _MARKS.get(success, "")]
         if width >= MIDDLE:
             cells += [str(standing.value(episode, "rating") or "")]
             cells += [f"{standing.lengths[episode] / float(room.dataset.fps):.1f}"]
         cells.append(room.reason(episode))
         if width >= WIDE:
-            cells.append(",".join(standing.value(episode, "tags") or ()))
-        text = self._line([shown(cell, 500) for cell in cells], width)
+            cells.append(shown(",".join(standing.value(episode, "tags") or ()), 200))
+        text = self._line(cells, width)
         style = self._style("queue--odd" if row % 2 else "queue--row")
         if verdict in ("keep", "drop"):
             style += self._style(f"queue--{verdict}")

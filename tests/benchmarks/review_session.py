@@ -1,4 +1,4 @@
-"""A whole review in a real terminal, by scripted keys: 50 episodes, a blind second opinion, the merge, the Hub, lerobot.
+"""A whole review in a real terminal, by scripted keys: 50 episodes, a blind second opinion, the Hub, plain lerobot.
 
     python tests/benchmarks/review_session.py --dataset=DIR [--episodes=50] [--blind=30] [--captures=DIR]
 

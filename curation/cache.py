@@ -39,7 +39,7 @@ def digest(parts: Iterable[bytes | memoryview | np.ndarray]) -> str:
 def checks_version() -> str:
     """Return a hash of the checks' code and of numpy's version: a changed check measures everything again."""
     folder = Path(__file__).parent
-    files = [*sorted((folder / "checks").glob("*.py")), folder / "measures.py", folder / "video_pass.py"]
+    files = [*sorted((folder / "checks").glob("*.py")), folder / "measures.py", folder / "grey.py"]
     return digest([np.__version__.encode(), *(path.read_bytes() for path in files)])
 
 

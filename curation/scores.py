@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from curation.checks.base import Check, Episode, Finding, Measure
+from curation.checks.picture_model import fit_pictures
 from curation.checks.reference import Reference, build_reference
 from curation.checks.registry import CHECKS
 from curation.judge import SEVERITIES, Compared, Judged, Limits, compared, findings_of, judge
@@ -86,7 +87,7 @@ def reference_of(
         width_s = episodes[0].state.shape[1] if episodes else 0
         width_a = episodes[0].action.shape[1] if episodes else 0
         return build_reference(1.0, [np.zeros((0, width_s))], [np.zeros((0, width_a))])
-    return build_reference(
+    reference = build_reference(
         chosen[0].fps,
         [e.state for e in chosen],
         [e.action for e in chosen],
@@ -94,6 +95,12 @@ def reference_of(
         action_names,
         usual,
     )
+    if not cameras:
+        return reference
+    states = [e.state for e in chosen]
+    scale = reference.state_scale
+    models = {c: fit_pictures(states, [e.video.get(c, {}) for e in chosen], scale) for c in sorted(cameras)}
+    return replace(reference, pictures=models)
 
 
 def measure_episode(episode: Episode, reference: Reference, checks: Sequence[Check]) -> list[Measure]:
@@ -123,21 +130,26 @@ def judge_all(
     """Judge the measures of all episodes, by check, one row an episode.
 
     Judged three times: each time only episodes without a fault so far say what is usual, so that those with
-    plain faults do not hide others.
+    plain faults do not hide others. Of pictures only those say what is usual of which nothing is said.
     """
+    cameras = {check.name for check in checks if check.video}
     # What does not depend on who is trusted is compared once.
     fixed = {c.name: compared(c, measures[c.name], reference) for c in checks if c.per_joint is None}
     trusted: np.ndarray = np.ones(len(episodes), bool)
+    shown: np.ndarray = trusted
     results: dict[str, Compared] = {}
     verdicts: dict[str, Judged] = {}
     for _ in range(ROUNDS):
         for check in checks:
+            usual = trusted & shown if check.video else trusted
             results[check.name] = fixed.get(check.name) or compared(
-                check, measures[check.name], reference, trusted, tasks
+                check, measures[check.name], reference, usual, tasks
             )
-            verdicts[check.name] = judge(check, results[check.name].scores, trusted)
-        for judged in verdicts.values():
+            verdicts[check.name] = judge(check, results[check.name].scores, usual)
+        for name, judged in verdicts.items():
             trusted = trusted & (judged.severity < SEVERITIES.index("fault"))
+            if name in cameras:
+                shown = shown & (judged.severity == 0)
         if trusted.sum() < len(trusted) / 3:
             break
     findings, skipped = [], {}

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from curation.checks.medians import median, quantiles
+from curation.checks.picture_model import PictureModel
 from curation.checks.tracking_model import TrackingModel, fit_tracking, kept_moments
 
 ACTION_HISTORY = 5
@@ -33,6 +34,7 @@ class Reference:
         tracking: Where joints should be by their actions alone; None where none follows its action.
         quantum: Smallest step that a state entry usually makes, in its unit, (n_state,); 0 where it has none.
         centre: Median of the episodes' medians of each state entry, (n_state,), and action entry, (n_action,).
+        pictures: Per camera what it usually shows; empty where the video was not read.
     """
 
     fps: float
@@ -49,6 +51,7 @@ class Reference:
     quantum: np.ndarray = field(default_factory=lambda: np.zeros(0))
     centre: tuple[np.ndarray, np.ndarray] = (np.zeros(0), np.zeros(0))
     action_motion: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    pictures: dict[str, PictureModel] = field(default_factory=dict)
 
 
 def build_reference(

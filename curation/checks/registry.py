@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from curation.checks import (
+    camera_place,
+    camera_time,
     chatter,
     clipped,
     clock,
@@ -73,4 +75,9 @@ CHECKS: tuple[Check, ...] = (
     picture.DARK,
     picture.FROZEN,
     picture.BLUR,
+    camera_place.MOVED,
+    camera_place.SWAP,
+    camera_time.LAG,
+    camera_time.JUMP,
+    camera_time.STUTTER,
 )

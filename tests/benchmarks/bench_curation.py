@@ -1,4 +1,4 @@
-"""Finding bad episodes: `demodeck score` against rdq on flights with known faults, in one run.
+"""Finding bad episodes: `demodeck score` against its peers on flights with known faults, in one run.
 
     python tests/benchmarks/bench_curation.py [--seeds=test] [--sets=2] [--clean=300] [--unusual=10] [--cell=2]
         [--cache=DIR] [--no-peers] [--many=10000]
@@ -55,12 +55,13 @@ def say(done: int, total: int) -> None:
 
 def main() -> int:
     args = parse()
-    rdq = None if args.no_peers else peers.environment(args.cache, peers.RDQ)
-    if rdq is None and not args.no_peers:
-        print(f"{peers.RDQ} could not be installed: its columns are missing")
+    homes = {} if args.no_peers else installed(args.cache)
+    rdq = homes.get(peers.RDQ)
     counts: dict[str, Counts] = {"demodeck": Counts()}
     if rdq is not None:
         counts |= {name: Counts(peers.rdq_names) for name in ("rdq check", "rdq check + rank")}
+    others = {peers.REPORT_CARD: ("rrc score", peers.report_card), peers.CALIBRA: ("calibra", peers.calibra)}
+    counts |= {name: Counts(peers.other_names) for key, (name, _) in others.items() if key in homes}
     costs: dict[str, list[measure.Outcome]] = {name: [] for name in counts}
     frames = 0
     for number in range(args.sets):
@@ -73,6 +74,7 @@ def main() -> int:
             outcomes = [measure.demodeck(root, ["--jobs", "1"])]
             if rdq is not None:
                 outcomes += [peers.rdq(rdq, root, with_rank) for with_rank in (False, True)]
+            outcomes += [look(homes[key], root) for key, (_, look) in others.items() if key in homes]
         for outcome in outcomes:
             if outcome.crash:
                 print(f"{outcome.name} failed: {outcome.crash}")
@@ -88,14 +90,28 @@ def main() -> int:
     return 0
 
 
-def print_summary(counts: dict[str, Counts], costs: dict[str, list[measure.Outcome]], frames: int) -> None:
+def installed(cache: Path) -> dict[str, Path]:
+    """Return the folders of the peers' commands by requirement; what cannot be installed is said."""
+    homes = {}
+    for requirement in (peers.RDQ, peers.REPORT_CARD, peers.CALIBRA):
+        home = peers.environment(cache, requirement)
+        if home is None:
+            print(f"{requirement} could not be installed: its columns are missing")
+        else:
+            homes[requirement] = home
+    return homes
+
+
+def print_summary(
+    counts: dict[str, Counts], costs: dict[str, list[measure.Outcome]], frames: int, per: int = 34_000
+) -> None:
     columns = {name: dict(rows(counted)) for name, counted in counts.items()}
     print("| | " + " | ".join(columns) + " |\n|---|" + "---|" * len(columns))
     for what in next(iter(columns.values())):
         print(f"| {what} | " + " | ".join(column[what] for column in columns.values()) + " |")
-    cpu = [sum(o.cpu_s for o in costs[name]) * 34_000 / frames for name in columns]
+    cpu = [sum(o.cpu_s for o in costs[name]) * per / frames for name in columns]
     print(
-        "| CPU-s per 34,000 frames, one process, start included | "
+        f"| CPU-s per {per:,} frames, one process, start included | "
         + " | ".join(f"{x:.2f}" for x in cpu)
         + " |"
     )

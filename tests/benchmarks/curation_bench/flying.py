@@ -43,8 +43,8 @@ class Flown:
 class Sky:
     """The robot and the kinematics, loaded once."""
 
-    def __init__(self, cameras: tuple[str, ...] = (), pixels: int = 64) -> None:
-        config = SimSO101Config(realtime=False, cameras=list(cameras), width=pixels, height=pixels)
+    def __init__(self, cameras: tuple[str, ...] = (), width: int = 64, height: int = 64) -> None:
+        config = SimSO101Config(realtime=False, cameras=list(cameras), width=width, height=height)
         self.robot = SimSO101(config)
         self.robot.connect()
         self.robot.set_control_period(1 / FPS)
@@ -82,12 +82,26 @@ def hand(rng: np.random.Generator, n: int, sigma_deg: float) -> np.ndarray:
     return sigma_deg * noise
 
 
-def fly(sky: Sky, seed: int, task: str, unusual: str | None = None) -> Flown:
-    """Fly one clean flight: the person and the style follow from the seed."""
+def undisturbed(sky: Sky, t: int) -> None:
+    """Change nothing before tick `t`."""
+
+
+def fly(
+    sky: Sky,
+    seed: int,
+    task: str,
+    unusual: str | None = None,
+    disturb: Callable[[Sky, int], None] = undisturbed,
+) -> Flown:
+    """Fly one clean flight: the person and the style follow from the seed.
+
+    `disturb` is called before each frame is seen.
+    """
     rng = np.random.default_rng([seed, 0xF1])
     person = PEOPLE[int(rng.integers(len(PEOPLE)))]
     style = style_of(person, seed, unusual)
     sky.begin(seed)
+    disturb(sky, 0)
     state, pictures = sky.observe()
     scene = np.asarray(sky.robot.task.environment_state(), float)
     kind = Pushing if task == PUSH else KINDS.get(unusual or "", Flight)
@@ -117,6 +131,7 @@ def fly(sky: Sky, seed: int, task: str, unusual: str | None = None) -> Flown:
         for camera, picture in pictures.items():
             shown[camera].append(picture)
         sky.act(asked)
+        disturb(sky, t + 1)
         state, pictures = sky.observe()
         if flight_s >= flight.end_s + person.linger_s:
             break
@@ -138,7 +153,7 @@ def fly_again(
     sky: Sky,
     flown: Flown,
     actions: np.ndarray,
-    disturb: Callable[[Sky, int], None] = lambda sky, t: None,
+    disturb: Callable[[Sky, int], None] = undisturbed,
     sent: np.ndarray | None = None,
 ) -> Flown:
     """Fly given actions from the flight's scene.

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from curation_bench.flying import Flown
-from curation_bench.kinds import KINDS
+from curation_bench.kinds import KINDS, Kind
 from curation_bench.measure import Accusation
+from curation_bench.picture_faults import PictureKind
 from curation_bench.pilots import UNUSUAL
 
 
@@ -36,12 +37,18 @@ def overlap(a: tuple[int, int], b: tuple[int, int]) -> float:
 class Counts:
     """Counts over one or several sets for one checker."""
 
-    def __init__(self, names: Callable[[str], frozenset[str]] = lambda fault: KINDS[fault].checks) -> None:
-        """`names`: which checks name a fault rightly."""
+    def __init__(
+        self,
+        names: Callable[[str], frozenset[str]] = lambda fault: KINDS[fault].checks,
+        kinds: Mapping[str, Kind | PictureKind] = KINDS,
+        unusual: Sequence[str] = UNUSUAL,
+    ) -> None:
+        """`names`: which checks name a fault rightly; `kinds` and `unusual`: what there is to be found, and not."""
         self._names = names
+        self.kinds = kinds
         self.cells: dict[tuple[str, int], list[int]] = {}
         self.clean = [0, 0]
-        self.unusual: dict[str, list[int]] = {name: [0, 0] for name in UNUSUAL}
+        self.unusual: dict[str, list[int]] = {name: [0, 0] for name in unusual}
         self.named = [0, 0]
         self.spans: list[float] = []
         self.alarms: dict[str, int] = {}
@@ -72,9 +79,9 @@ class Counts:
             if spans and flown.span is not None:
                 self.spans.append(max(overlap(s, flown.span) for s in spans))
 
-    def of(self, levels: Sequence[int], kinds: Sequence[str] = tuple(KINDS)) -> tuple[int, int]:
-        """Return faults found and faults there, of some sizes and kinds."""
-        cells = [self.cells.get((kind, level), [0, 0]) for kind in kinds for level in levels]
+    def of(self, levels: Sequence[int]) -> tuple[int, int]:
+        """Return faults found and faults there, of some sizes."""
+        cells = [self.cells.get((kind, level), [0, 0]) for kind in self.kinds for level in levels]
         return sum(c[0] for c in cells), sum(c[1] for c in cells)
 
     def false_alarms(self) -> tuple[int, int]:
@@ -113,14 +120,15 @@ def by_kind(counts: dict[str, Counts]) -> str:
         "| fault | sizes | " + " | ".join(counts) + " |",
         "|---|---|" + "---|" * len(counts),
     ]
-    for kind, spec in KINDS.items():
+    first = next(iter(counts.values()))
+    for kind, spec in first.kinds.items():
         cells = []
         for counted in counts.values():
             found = [counted.cells.get((kind, level), [0, 0]) for level in (1, 2, 3, 4)]
             cells.append(" ".join(str(c[0]) for c in found) + f" of {found[0][1]}")
         sizes = " ".join(f"{s:g}" for s in spec.sizes)
         lines.append(f"| {kind} | {sizes} {spec.unit} | " + " | ".join(cells) + " |")
-    for unusual in UNUSUAL:
+    for unusual in first.unusual:
         cells = [f"{c.unusual[unusual][0]} of {c.unusual[unusual][1]}" for c in counts.values()]
         lines.append(f"| clean: {unusual} | | " + " | ".join(cells) + " |")
     return "\n".join(lines)

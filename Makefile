@@ -11,7 +11,7 @@ help:
 	@echo "make check   ruff, mypy, import-linter"
 	@echo "make bench   measurements against peers (tests/benchmarks)"
 	@echo "make bench-recorder  recording against lerobot-record: pacing, saving, a long session, faults"
-	@echo "make bench-curation  finding bad episodes against rdq, on flights with known faults"
+	@echo "make bench-curation  finding bad episodes and cameras against others, on flights with known faults"
 	@echo "make clean   remove the virtual environment"
 
 demo: $(STAMP)
@@ -34,6 +34,7 @@ bench-recorder: $(STAMP)
 
 bench-curation: $(STAMP)
 	$(BIN)/python tests/benchmarks/bench_curation.py --many=10000
+	$(BIN)/python tests/benchmarks/bench_cameras.py
 
 $(STAMP): pyproject.toml constraints.txt install.sh
 	@./install.sh $(VENV)

@@ -48,7 +48,7 @@ def main_score(args: list[str]) -> int:
     parser.add_argument(
         "--video",
         action="store_true",
-        help="decode the cameras too (unreadable, dark, blurred, frozen, moved, exchanged, late, pictures lost or doubled)",
+        help="decode the cameras too: unreadable, dark, blurred, frozen, moved, exchanged, late, with lost pictures",
     )
     parser.add_argument("--jobs", type=int, metavar="N", help="processes (default: cores, where it pays)")
     parser.add_argument(

@@ -83,6 +83,12 @@ def main_score(args: list[str]) -> int:
         "'demodeck train --irl.type=...' wrote, or owner/name on the Hub",
     )
     parser.add_argument(
+        "--policy",
+        metavar="FILE",
+        help="also how far each episode's actions are from what a policy would have done, as one more soft score, "
+        "'disagreement': the file that 'demodeck export' wrote, of a policy best trained on other flights",
+    )
+    parser.add_argument(
         "--drop-faults",
         action="store_true",
         help="verdict 'drop' for episodes with faults that have no verdict by a person; undo with 'label'",
@@ -97,7 +103,7 @@ def main_score(args: list[str]) -> int:
 
     engine = Engine(flags.engine, flags.address)
     dataset = open_by_name(flags.dataset, flags.video)
-    rankings = _rankings(flags.rank, flags.reward, dataset)
+    rankings = _rankings(flags.rank, flags.reward, flags.policy, dataset)
     from collector.dataset.labels import Labels
     from curation.choose import parse_episodes
     from curation.lint import lint
@@ -131,7 +137,7 @@ def main_score(args: list[str]) -> int:
     return 0
 
 
-def _rankings(usual: bool, reward: str | None, dataset: Dataset) -> list[Ranking]:
+def _rankings(usual: bool, reward: str | None, policy: str | None, dataset: Dataset) -> list[Ranking]:
     """Return the soft scores that are asked for."""
     from curation.ranking import RANKINGS
 
@@ -142,6 +148,14 @@ def _rankings(usual: bool, reward: str | None, dataset: Dataset) -> list[Ranking
         learnt = open_reward(reward)
         check_fits(learnt, dataset)
         rankings.append(ranking_by(learnt))
+    if policy is not None:
+        from pathlib import Path
+
+        from curation.disagreement import FilePolicy, check_policy_fits, ranking_by_policy
+
+        asked = FilePolicy(Path(policy))
+        check_policy_fits(asked, dataset)
+        rankings.append(ranking_by_policy(asked, dataset.tasks))
     return rankings
 
 

@@ -10,7 +10,6 @@ Needs the extra `irl` (torchrl and stable-baselines3).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,9 +18,7 @@ from torch import nn
 
 from collector.errors import DataError, UsageError
 from training.irl.sac import SacLearner
-from training.irl.simulated import Demonstrations, Schedule, parts
-from training.irl.successor import RlSettings
-from training.irl.worlds import Phi, World
+from training.irl.simulated import Setup, parts
 from training.policies.denoisers import mlp
 
 PENALTY = 10.0  # weight of the gradient penalty, GAILLoss's own default
@@ -65,30 +62,21 @@ class GailLearner(SacLearner):
     So mu tells how near each of them came, and which one to take; the reward is the discriminator's, not w . phi.
     """
 
-    def __init__(
-        self,
-        make_world: Callable[[], World],
-        phi: Phi,
-        names: Sequence[str],
-        shown: Demonstrations,
-        schedule: Schedule,
-        settings: RlSettings,
-        seed: int,
-    ) -> None:
-        """Begin; arguments as those of `SuccessorLearner`."""
+    def __init__(self, setup: Setup) -> None:
+        """Begin."""
         loss, tensor_dict, module = import_torchrl()
-        super().__init__(make_world, phi, names, shown, schedule, settings, seed)
+        super().__init__(setup)
         self._tensor_dict = tensor_dict
-        network = _Discriminator(make_world().observation_dim, settings.hidden_dim)
+        network = _Discriminator(setup.shown.seen.shape[1], setup.settings.hidden_dim)
         wrapped = module(network, in_keys=["observation", "action"], out_keys=["d_logits"])
         self._loss = loss(wrapped, use_grad_penalty=True, gp_lambda=PENALTY)
         self._network = network
         self._step = torch.optim.Adam(self._loss.parameters(), 1e-3)
-        pairs = [(flight[:-1], flight[1:]) for flight in shown.observations if len(flight) > 1]
+        pairs = [(flight[:-1], flight[1:]) for flight in setup.shown.observations if len(flight) > 1]
         if not pairs:
             raise UsageError("no expert: GAIL needs at least one demonstration of two frames")
         self._expert = tuple(self.actor.normalised(np.concatenate(side)) for side in zip(*pairs))
-        self._recent = schedule.frames
+        self._recent = setup.schedule.frames
 
     def improve(self, weights: np.ndarray, last: dict[str, np.ndarray], seed: int) -> dict[str, np.ndarray]:
         """Let the discriminator look at what was flown last, then the policy learn under its reward."""

@@ -8,7 +8,7 @@ Needs the extra `irl` (stable-baselines3).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import gymnasium
@@ -18,9 +18,9 @@ from torch import nn
 
 from collector.errors import DataError, UsageError
 from training.irl.actor import Actor
-from training.irl.simulated import Demonstrations, Measuring, Schedule, cloned, parts
+from training.irl.simulated import Measuring, Setup, cloned, parts
 from training.irl.successor import RlSettings
-from training.irl.worlds import Phi, World
+from training.irl.worlds import World
 
 Reward = Callable[[np.ndarray, np.ndarray], np.ndarray]
 _WORST = 1e3  # of a mean reward beyond this the learner is not to be believed
@@ -170,22 +170,13 @@ class SacAgent:
 
 
 class SacLearner(Measuring):
-    """The inner learner by SAC: `apprenticeship.Learner`."""
+    """The inner learner by SAC: `apprenticeship.Learner`; its world has one copy."""
 
-    def __init__(
-        self,
-        make_world: Callable[[], World],
-        phi: Phi,
-        names: Sequence[str],
-        shown: Demonstrations,
-        schedule: Schedule,
-        settings: RlSettings,
-        seed: int,
-    ) -> None:
-        """Begin; arguments as those of `SuccessorLearner`."""
-        super().__init__(make_world(), phi, names, shown, settings.discount)
-        self._schedule = schedule
-        self.agent = SacAgent(make_world(), shown.seen, settings, schedule.warmup, seed)
+    def __init__(self, setup: Setup) -> None:
+        """Begin."""
+        super().__init__(setup)
+        warmup = setup.schedule.warmup
+        self.agent = SacAgent(setup.make_world(), setup.shown.seen, setup.settings, warmup, setup.seed)
         self.actor = self.agent.actor
 
     @property

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -146,6 +145,29 @@ def cloned(actor: Actor, shown: Demonstrations, steps: int, seed: int) -> dict[s
     return actor.policy()
 
 
+@dataclass(frozen=True)
+class Setup:
+    """What every learner in a simulator is given.
+
+    Attributes:
+        make_world: Makes a world; one is flown to learn, another to measure.
+        phi: Features of observations, ||phi|| <= 1.
+        names: Their names.
+        shown: The expert's flights.
+        schedule: How much is flown.
+        settings: How the inner learner learns.
+        seed: Of networks and exploration.
+    """
+
+    make_world: Callable[[], World]
+    phi: Phi
+    names: Sequence[str]
+    shown: Demonstrations
+    schedule: Schedule
+    settings: RlSettings
+    seed: int
+
+
 class Watched:
     """The part of a learner that says how it gets on, and stops in the midst of a policy.
 
@@ -184,11 +206,10 @@ class Measuring(Watched):
 
     actor: Actor
 
-    def __init__(
-        self, world: World, phi: Phi, names: Sequence[str], shown: Demonstrations, discount: float
-    ) -> None:
-        self.names, self.measured = tuple(names), 0
-        self._measuring, self._phi, self._shown, self._discount = world, phi, shown, discount
+    def __init__(self, setup: Setup) -> None:
+        self.names, self.measured = tuple(setup.names), 0
+        self._measuring, self._phi, self._shown = setup.make_world(), setup.phi, setup.shown
+        self._schedule, self._discount = setup.schedule, setup.settings.discount
 
     def expectations(self, policy: dict[str, np.ndarray], seed: int) -> Expectations:
         """Return the feature expectations of a policy."""
@@ -201,30 +222,11 @@ class Measuring(Watched):
 class SuccessorLearner(Measuring):
     """The inner learner with a vector critic: `apprenticeship.Learner`."""
 
-    def __init__(
-        self,
-        make_world: Callable[[], World],
-        phi: Phi,
-        names: Sequence[str],
-        shown: Demonstrations,
-        schedule: Schedule,
-        settings: RlSettings,
-        seed: int,
-    ) -> None:
-        """Begin.
-
-        Args:
-            make_world: Makes a world; one is flown to learn, another to measure.
-            phi: Features of observations, ||phi|| <= 1.
-            names: Their names.
-            shown: The expert's flights.
-            schedule: As `Schedule`.
-            settings: As `RlSettings`.
-            seed: Of the networks and the exploration.
-        """
-        super().__init__(make_world(), phi, names, shown, settings.discount)
-        self._schedule = schedule
-        self.agent = SuccessorAgent(make_world(), phi, shown.seen, settings, seed)
+    def __init__(self, setup: Setup) -> None:
+        """Begin."""
+        super().__init__(setup)
+        shown = setup.shown
+        self.agent = SuccessorAgent(setup.make_world(), setup.phi, shown.seen, setup.settings, setup.seed)
         self.actor = self.agent.actor
         if shown.actions is not None:
             self.agent.show(shown.seen, np.concatenate(list(shown.actions)))
@@ -263,9 +265,9 @@ class MatchingLearner(SuccessorLearner):
     reward's length out of its steps; so the actor's learning rate shrinks with the gap instead.
     """
 
-    def __init__(self, expert: Expectations, *args: Any) -> None:
-        """Take mu_E, then what `SuccessorLearner` takes."""
-        super().__init__(*args)
+    def __init__(self, expert: Expectations, setup: Setup) -> None:
+        """Take mu_E too."""
+        super().__init__(setup)
         self._target, self._gap = expert, np.zeros_like(expert.mean)
 
     def expectations(self, policy: dict[str, np.ndarray], seed: int) -> Expectations:

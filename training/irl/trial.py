@@ -28,6 +28,7 @@ from training.irl.search import SearchLearner, SearchSettings
 from training.irl.simulated import (
     MatchingLearner,
     Schedule,
+    Setup,
     SuccessorLearner,
     shortfall,
 )
@@ -57,22 +58,22 @@ def make_learner(
         UsageError: If there is no such learner, or it needs a package that is not installed.
     """
     shown = arena.shown if schedule.clone else arena.shown.without_actions()
-    given = (arena.make_world, arena.phi, arena.names, shown, schedule, rl, seed)
-    single = (lambda: arena.make_world(1), *given[1:])
+    given = Setup(arena.make_world, arena.phi, arena.names, shown, schedule, rl, seed)
+    single = replace(given, make_world=lambda: arena.make_world(1))
     if kind == "sfm":
-        return MatchingLearner(expert, *given)
+        return MatchingLearner(expert, given)
     if kind == "gail":
         from training.irl.gail import GailLearner
 
-        return GailLearner(*single)
+        return GailLearner(single)
     if kind != "apprenticeship":
         raise UsageError(f"--learner={kind}: it must be one of {', '.join(LEARNERS)}")
     if inner == "successor":
-        return SuccessorLearner(*given)
+        return SuccessorLearner(given)
     if inner == "sac":
         from training.irl.sac import SacLearner
 
-        return SacLearner(*single)
+        return SacLearner(single)
     if inner == "search":
         settings = SearchSettings(discount=rl.discount)
         return SearchLearner(arena.make_world(), arena.phi, arena.names, shown, settings, seed)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from collector.errors import DataError, UsageError
-from training.irl.simulated import Demonstrations, Schedule
+from training.irl.simulated import Demonstrations, Schedule, Setup
 from training.irl.successor import RlSettings
 from training.irl.worlds import PendulumWorld, fly
 
@@ -16,6 +16,10 @@ SETTINGS = RlSettings(hidden_dim=16, batch_size=32, updates=0.25)
 
 def phi(seen):
     return np.asarray(seen, float) / np.array([2.0, 2.0, 16.0])
+
+
+def setup(shown, schedule):
+    return Setup(lambda: PendulumWorld(1), phi, ("cos", "sin", "speed"), shown, schedule, SETTINGS, 0)
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +33,7 @@ def test_sac_goes_on_with_what_was_flown_under_the_new_reward(shown):
     from training.irl.sac import SacLearner
 
     schedule = Schedule(frames=40, warmup=40)
-    learner = SacLearner(lambda: PendulumWorld(1), phi, ("cos", "sin", "speed"), shown, schedule, SETTINGS, 0)
+    learner = SacLearner(setup(shown, schedule))
     first = learner.first(0)
     second = learner.improve(np.array([1.0, 0, 0]), first, 0)
     assert any(not np.array_equal(first[name], second[name]) for name in first)
@@ -54,9 +58,7 @@ def test_gails_discriminator_tells_the_expert_from_others():
     upright = np.random.default_rng(0).normal([1, 0, 0], 0.5, size=(100, 3)).astype(np.float32)
     shown = Demonstrations([upright], None, [0])
     schedule = Schedule(frames=4, warmup=40)
-    learner = GailLearner(
-        lambda: PendulumWorld(1), phi, ("cos", "sin", "speed"), shown, schedule, SETTINGS, 0
-    )
+    learner = GailLearner(setup(shown, schedule))
     policy = learner.improve(np.zeros(3), learner.first(0), 0)
     assert np.isfinite(learner.expectations(policy, 0).mean).all()
     seen, after = learner.agent.transitions()

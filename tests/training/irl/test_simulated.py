@@ -1,5 +1,7 @@
 """Learners that fly a simulator: the vector critic is what it says, and gaps to the expert close."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -12,6 +14,7 @@ from training.irl.simulated import (
     Demonstrations,
     MatchingLearner,
     Schedule,
+    Setup,
     SuccessorLearner,
     flown_expectations,
     shortfall,
@@ -92,9 +95,9 @@ def test_the_critic_satisfies_its_bellman_equation():
 def test_matching_comes_nearer_without_actions(shown):
     settings = RlSettings(discount=0.9, hidden_dim=32, batch_size=64, updates=0.5, polyak=0.05)
     expert = shown.expectations(phi, 0.9)
-    learner = MatchingLearner(
-        expert, Slider, phi, NAMES, shown.without_actions(), Schedule(frames=120, warmup=200), settings, 0
-    )
+    schedule = Schedule(frames=120, warmup=200)
+    setup = Setup(Slider, phi, NAMES, shown.without_actions(), schedule, settings, 0)
+    learner = MatchingLearner(expert, setup)
     outcome = learn(learner, expert, Settings("matching", iterations=5, epsilon=0.02, patience=9))
     first, best = outcome.iterates[0], outcome.iterates[outcome.best]
     assert best.distance < 0.3 * first.distance
@@ -103,11 +106,11 @@ def test_matching_comes_nearer_without_actions(shown):
 
 def test_a_clone_begins_near_and_needs_actions(shown):
     settings = RlSettings(discount=0.9, hidden_dim=32)
-    given = (Slider, phi, NAMES, shown, Schedule(1, 1, clone=True, clone_steps=150), settings, 0)
-    learner = SuccessorLearner(*given)
+    given = Setup(Slider, phi, NAMES, shown, Schedule(1, 1, clone=True, clone_steps=150), settings, 0)
+    learner = SuccessorLearner(given)
     assert distance(learner, learner.first(0), shown.expectations(phi, 0.9)) < 0.1
     with pytest.raises(UsageError, match="no actions to clone"):
-        SuccessorLearner(*given[:3], shown.without_actions(), *given[4:]).first(0)
+        SuccessorLearner(replace(given, shown=shown.without_actions())).first(0)
 
 
 def test_a_clone_is_left_alone_until_the_critics_know_something(shown):

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 class IrlConfig(draccus.ChoiceRegistry, abc.ABC):
     """What every learner of rewards has."""
 
-    # What the reward weighs: fourier, entries, a file of named features, or one of those shipped: sim_so101, pusht
+    # What the reward weighs: fourier, entries, a file of named features, or one of those shipped: sim_so101,
+    # sim_so101_grip, pusht
     features: str = "fourier"
     # Train a policy behind the reward; false leaves it at the reward
     policy: bool = True

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from collector.dataset.journal import JournalWriter
-from collector.dataset.schema import vector
+from collector.dataset.schema import scalar, vector
 from collector.dataset.writer import DatasetWriter
 
 FPS, STEP = 10, 0.12
@@ -26,14 +26,17 @@ def fly(rng: np.random.Generator, goal: np.ndarray) -> tuple[np.ndarray, np.ndar
     return np.array(states, np.float32), np.array(actions, np.float32)
 
 
-def write(root: Path, n_good: int = 8, n_bad: int = 8, seed: int = 0) -> Path:
-    """Write good flights, then others, with the episode's column `success`."""
+def write(root: Path, n_good: int = 8, n_bad: int = 8, seed: int = 0, discrete: bool = False) -> Path:
+    """Write good flights, then others, with the episode's column `success`; discrete actions say whether x grows."""
     rng = np.random.default_rng(seed)
-    features = {"observation.state": vector(["x", "y"]), "action": vector(["x", "y"])}
+    action_feature = scalar("int64") if discrete else vector(["x", "y"])
+    features = {"observation.state": vector(["x", "y"]), "action": action_feature}
     writer = DatasetWriter.create(root, fps=FPS, features=features, robot_type="point")
     for episode in range(n_good + n_bad):
         success = episode < n_good
         states, actions = fly(rng, GOAL if success else ELSEWHERE)
+        if discrete:
+            actions = (actions[:, :1] > states[:, :1]).astype(np.int64)
         folder = root / ".journal" / f"flight-{episode}"
         journal = JournalWriter(folder, {"task": "go", "seed": episode}, features, FPS)
         for state, action in zip(states, actions):

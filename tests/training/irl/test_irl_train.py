@@ -218,6 +218,18 @@ def test_flights_that_nothing_tells_apart_are_said(tmp_path, capsys):
     assert "warning: the others are" in capsys.readouterr().err
 
 
+def test_discrete_actions_give_a_reward_and_no_policy(tmp_path, capsys):
+    """By LSTD-mu and LSPI, through the command."""
+    root = write(tmp_path / "discrete", discrete=True)
+    output_dir = tmp_path / "run"
+    flags = ["--irl.inner=lspi", "--irl.features=entries", "--irl.ridge=0.1", "--irl.discount=0.9"]
+    assert train(root, output_dir, *flags) == 0
+    out, err = capsys.readouterr()
+    assert "actions are discrete" in err and out.strip() == str(output_dir / "reward")
+    assert LinearReward.load(output_dir / "reward").learnt["inner"] == "lspi"
+    assert not (output_dir / "checkpoints").exists()
+
+
 def test_lspi_is_for_discrete_actions(flights, tmp_path, capsys):
     assert train(flights, tmp_path / "run", "--irl.inner=lspi") == 2
     assert "--irl.inner=lspi is for discrete actions" in capsys.readouterr().err

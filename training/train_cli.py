@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 def main_train(args: list[str]) -> int:
     """Train a policy, or one for each combination of the lists given; returns the exit code (of a signal, its own)."""
     args = bare_switches(args, "json", "resume")
+    if any(arg.startswith("--irl.") for arg in args) and flag(args, "policy.type") is None:
+        args += [] if flag(args, "resume") == "true" else ["--policy.type=bc"]
     quiet_lerobot()
     # Read when torch is imported. Threads that spin while they wait for one another stand still on a busy
     # machine: 5 steps/s became 38 for a small network with two threads beside other work on two cores.
@@ -71,8 +73,6 @@ def configured(args: list[str]) -> TrainConfig:
     from training.config import TrainConfig
 
     _register_policies(args)
-    if any(arg.startswith("--irl.") for arg in args) and flag(args, "policy.type") is None:
-        args = [*args, *(["--policy.type=bc"] if flag(args, "resume") != "true" else [])]
     args = _register_simulations(args)
     resumes = flag(args, "resume") == "true"
     config = _resumed_config(args) if resumes else parse_flags(TrainConfig, args, "train")

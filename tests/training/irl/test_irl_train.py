@@ -159,7 +159,8 @@ def test_named_features_have_weights_that_can_be_read(flights, others, tmp_path)
     file = tmp_path / "mine.toml"
     file.write_text('[arrived]\nvalue = "norm(x - 1, y - 1)"\nrange = [2, 0]\n[left]\nvalue = "-x"\n')
     output_dir = tmp_path / "run"
-    assert train(flights, output_dir, f"--irl.features={file}") == 0
+    inputs = "--policy.inputs=[observation.state]"
+    assert train(flights, output_dir, f"--irl.features={file}", inputs) == 0
     reward = LinearReward.load(output_dir / "reward")
     assert dict(reward.by_weight())["arrived"] > 0.3
     assert "| `arrived` |" in (output_dir / "reward/README.md").read_text()

@@ -36,6 +36,7 @@ from training.policies.denoisers import mlp
 _LOG_STD = (-5.0, 2.0)  # range of the policy's spread
 _EDGE = 1e-6  # keeps the density of an action at the box's edge finite
 _REPORT_EVERY = 500
+_LEAST_Q = 1e-3  # to divide by
 _DIVERGED = 1e6  # |Q|, where rewards are of the order of 1
 
 
@@ -50,6 +51,7 @@ class IqSettings:
         temperature: T: what entropy is worth in rewards.
         alpha: Of the chi-squared regulariser; rewards are drawn to 0 by r^2 / (4 alpha).
         learning_rate: Adam's.
+        cloning: Of the policy's squared distance from what the expert did, in its loss, where actions are continuous.
         hidden_dim: Width of each network's two hidden layers.
         seed: Of weights and batches.
     """
@@ -60,6 +62,7 @@ class IqSettings:
     temperature: float = 0.1
     alpha: float = 0.5
     learning_rate: float = 3e-3
+    cloning: float = 0.0
     hidden_dim: int = 64
     seed: int = 0
 
@@ -70,6 +73,8 @@ class IqSettings:
         for name in ("temperature", "alpha", "learning_rate"):
             if not 0 < getattr(self, name) < math.inf:
                 raise UsageError(f"{name}={getattr(self, name)}: it must be above 0")
+        if not 0 <= self.cloning < math.inf:
+            raise UsageError(f"cloning={self.cloning}: it must be at least 0")
         if not 0 <= self.discount < 1:
             raise UsageError(f"discount={self.discount}: it must be at least 0 and below 1")
 
@@ -104,8 +109,8 @@ class SoftQ(nn.Module):
         """Return both, for networks that have them from one pass."""
         return self.q(observation, action), self.value(observation)
 
-    def policy_loss(self, observation: Tensor) -> Tensor | None:
-        """Return what the policy's own network minimises; None where Q is the policy."""
+    def policy_loss(self, observation: Tensor, action: Tensor) -> Tensor | None:
+        """Return what the policy's own network minimises; None where Q is the policy. `action`: the expert's."""
         return None
 
     def act(self, observation: np.ndarray) -> np.ndarray:
@@ -197,9 +202,16 @@ class ContinuousSoftQ(SoftQ):
             action, density = self.draw(observation)
         return self.q(observation, action) - self.settings.temperature * density
 
-    def policy_loss(self, observation: Tensor) -> Tensor:
-        action, density = self.draw(observation)
-        return (self.settings.temperature * density - self.q(observation, action).min(0).values).mean()
+    def policy_loss(self, observation: Tensor, action: Tensor) -> Tensor:
+        drawn, density = self.draw(observation)
+        q = self.q(observation, drawn).min(0).values
+        loss = (self.settings.temperature * density - q).mean()
+        if not self.settings.cloning:
+            return loss
+        # Offline nothing corrects Q where the expert never was: Fujimoto & Gu 2021, arXiv 2106.06860, eq. 3 and 5.
+        mean = self.actor(observation).chunk(2, dim=1)[0].tanh()
+        scale = q.abs().mean().detach().clamp_min(_LEAST_Q)
+        return loss / scale + self.settings.cloning * ((mean - action) ** 2).mean()
 
     @torch.no_grad()
     def act(self, observation: np.ndarray) -> np.ndarray:
@@ -253,7 +265,7 @@ def iq_learn(
         loss.backward()
         critic_step.step()
         if actor_step is not None:
-            actor_loss = model.policy_loss(batch[0])
+            actor_loss = model.policy_loss(batch[0], batch[1])
             assert actor_loss is not None
             actor_step.zero_grad()
             actor_loss.backward()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from recorder_bench import table
@@ -17,12 +18,20 @@ from training.irl import cartpole, pendulum, swing
 from training.irl.apprenticeship import Outcome, Settings, learn
 from training.irl.cloning import clone_continuous
 from training.irl.expectations import Expectations
+from training.irl.iq_learn import IqSettings, iq_learn
 from training.irl.lstd import LspiLearner
 from training.irl.neighbours import Choice, NeighbourMdp
 from training.irl.offline import AFTER, APART, FlightsLearner
 
 DEMONSTRATIONS, COVERING = 5, 60
 ITERATIONS, WAVES, BC_STEPS = 15, 60, 1500
+IQ: dict[str, Any] = {
+    "steps": 4000,
+    "discount": 0.98,
+    "temperature": 0.01,
+    "learning_rate": 1e-3,
+    "cloning": 1.0,
+}
 DISCOUNT, RIDGE, PRICE = 0.98, 1e-2, 1.0
 EPISODES = 10
 SEEN = "observation.state"
@@ -113,6 +122,9 @@ def pendulum_once(seed: int) -> dict[str, float]:
     began = time.process_time()
     cloned = clone_continuous(shown, BC_STEPS, seed)
     cloning = time.process_time() - began
+    began = time.process_time()
+    soft_q = iq_learn(shown, IqSettings(seed=seed, **IQ))
+    learning = time.process_time() - began
     best = min(range(1, len(outcome.iterates)), key=lambda i: outcome.iterates[i].distance)
     best_there_is = swing.model().solve(swing.true_reward(swing.grid()))[1]
     return {
@@ -121,8 +133,10 @@ def pendulum_once(seed: int) -> dict[str, float]:
         "neighbours, mixture": sum(share * follow(i) for i, share in _shares(outcome)),
         "neighbours, best": follow(best),
         "bc": worth(lambda seen: np.clip(cloned(seen.astype(np.float32))[:, 0], -2, 2)),
+        "iq": worth(lambda seen: soft_q.act(seen.astype(np.float32))[:, 0]),
         "seconds": seconds,
         "bc seconds": cloning,
+        "iq seconds": learning,
     }
 
 
@@ -216,6 +230,7 @@ ROWS = {
     "neighbours, best": ("apprenticeship, neighbours: nearest single policy", "seconds"),
     "lspi, mixture": ("apprenticeship, LSTD-mu + LSPI: mixture", "lspi seconds"),
     "lspi, best": ("apprenticeship, LSTD-mu + LSPI: nearest single policy", "lspi seconds"),
+    "iq": ("IQ-Learn of the expert's flights", "iq seconds"),
     "bc": ("behaviour cloning of the expert's flights", "bc seconds"),
 }
 

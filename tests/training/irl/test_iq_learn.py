@@ -99,6 +99,17 @@ def test_continuous_actions_are_learnt_in_their_box():
     assert model.act(seen[0]).shape == (1,)
 
 
+def test_cloning_keeps_the_policy_at_what_the_expert_did():
+    """After so few steps that Q alone has taught hardly anything."""
+    shown = continuous()
+    seen = np.linspace(-0.8, 0.8, 9, dtype=np.float32)[:, None]
+    errors = []
+    for cloning in (0.0, 20.0):
+        settings = IqSettings(steps=80, hidden_dim=32, learning_rate=0.01, discount=0.9, cloning=cloning)
+        errors.append(np.abs(iq_learn(shown, settings).act(seen) - (2 * seen - 1)).mean())
+    assert errors[1] < 0.2 < errors[0]
+
+
 def test_cartpole_is_balanced_longer_than_by_chance_after_few_steps():
     assert [fly(demonstrator(sharpness, 1), 0)[0] for sharpness in (3.0, np.inf)] == [500, 500]
     model = iq_learn(demonstrate(1, 0), IqSettings(steps=300))

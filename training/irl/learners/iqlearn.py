@@ -28,11 +28,12 @@ class IqLearnConfig(IrlConfig):
     """Settings of `--irl.type=iqlearn`."""
 
     discount: float = 0.99  # gamma
-    steps: int = 10_000  # gradient steps of Q
+    steps: int = 5000  # gradient steps of Q
     batch_size: int = 256  # transitions a step
     temperature: float = 0.01  # what entropy is worth in rewards
     alpha: float = 0.5  # of the chi-squared regulariser
     learning_rate: float = 1e-3  # Adam's
+    cloning: float = 1.0  # of the policy's squared distance from what the expert did, in its loss
     hidden_dim: int = 256  # width of each network's two hidden layers
 
     def check(self) -> None:
@@ -49,6 +50,7 @@ class IqLearnConfig(IrlConfig):
             temperature=self.temperature,
             alpha=self.alpha,
             learning_rate=self.learning_rate,
+            cloning=self.cloning,
             hidden_dim=self.hidden_dim,
             seed=seed,
         )

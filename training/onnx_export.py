@@ -105,7 +105,7 @@ def export(config: ExportConfig) -> dict[str, Any]:
     model.metadata_props.update(
         {key: value if isinstance(value, str) else json.dumps(value) for key, value in metadata.items()}
     )
-    content = _bytes(model)
+    content = in_bytes(model)
     difference = differences(exported, content, N_CHECKED)
     if not difference <= TOLERANCE:
         raise DataError(
@@ -123,7 +123,8 @@ def export(config: ExportConfig) -> dict[str, Any]:
     }
 
 
-def _bytes(model: Any) -> bytes:
+def in_bytes(model: Any) -> bytes:
+    """Return the content of a model's file."""
     import onnx_ir
 
     return onnx_ir.to_proto(model).SerializeToString()

@@ -111,7 +111,8 @@ class Exported(nn.Module):
 
     def _statistics(self) -> dict[str, Any]:
         """Return mean and std of each vector, as the checkpoint's normaliser knows them."""
-        return next((step.stats for step in self._before.steps if getattr(step, "stats", None)), {})
+        steps = getattr(self._before, "steps", [])
+        return next((step.stats for step in steps if getattr(step, "stats", None)), {})
 
     def traced(self) -> Any:
         """Return it as onnx_ir's `Model`."""

@@ -1,15 +1,18 @@
 """How long a policy thinks: one chunk for one observation, on one core, beside lerobot's diffusion policy and act.
 
-    python tests/benchmarks/bench_latency.py [--calls=100] [--threads=1]
+    python tests/benchmarks/bench_latency.py [--calls=100] [--threads=1] [--rows=REGEX]
 
 PushT's sizes (18 numbers seen twice, 16 actions of 2), fresh weights: latency does not depend on what was learnt.
 Policies take turns, call by call, so that what else the machine does strikes all alike; one that has had 10 s sits out.
-Processor milliseconds are of all threads. Acceptance: p50 of at most 3 ms.
+Processor milliseconds are of all threads. "ONNX" rows are what `demodeck export` writes, run by onnxruntime, where that
+is installed. Acceptance: p50 of at most 3 ms.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -35,8 +38,11 @@ SEEN = {
 DONE = {"action": PolicyFeature(FeatureType.ACTION, (2,))}
 
 
+ONNX = ", ONNX"
+
+
 def policies() -> dict[str, Any]:
-    """Return the policies by the name of their row."""
+    """Return the policies by the name of their row; those of `ONNX` rows are given as they are exported."""
     common = {"input_features": dict(SEEN), "output_features": dict(DONE), "device": "cpu"}
     made: dict[str, Any] = {"bc": BcPolicy(BcConfig(**common, n_obs_steps=N_OBS_STEPS))}
     for network in ("mlp", "unet", "transformer"):
@@ -59,11 +65,17 @@ def policies() -> dict[str, Any]:
     made["lerobot diffusion, DDIM-10"] = DiffusionPolicy(
         DiffusionConfig(**common, noise_scheduler_type="DDIM", num_inference_steps=10)
     )
+    if importlib.util.find_spec("onnxruntime") and importlib.util.find_spec("onnxscript"):
+        for network in ("mlp", "unet", "transformer"):
+            name = f"action_diffusion, {network}, DDIM-5"
+            made[name + ONNX] = made[name]
     return made
 
 
-def caller(policy: Any) -> Callable[[], Any]:
+def caller(name: str, policy: Any) -> Callable[[], Any]:
     """Return what computes one chunk from a new observation."""
+    if name.endswith(ONNX):
+        return _by_onnxruntime(policy)
 
     def ours() -> Any:
         windows = {key: torch.randn(1, N_OBS_STEPS, *feature.shape) for key, feature in SEEN.items()}
@@ -76,6 +88,21 @@ def caller(policy: Any) -> Callable[[], Any]:
     return ours if policy.name in ("bc", "action_diffusion") else lerobots
 
 
+def _by_onnxruntime(policy: Any) -> Callable[[], Any]:
+    import onnxruntime
+
+    from training.onnx_export import in_bytes
+    from training.onnx_graph import Exported
+
+    exported = Exported(policy.eval(), lambda batch: batch, lambda actions: actions)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    session = onnxruntime.InferenceSession(
+        in_bytes(exported.traced()), options, providers=["CPUExecutionProvider"]
+    )
+    return lambda: session.run(None, {key: value.numpy() for key, value in exported.example().items()})
+
+
 def main() -> None:
     """Measure and print the table."""
     parser = argparse.ArgumentParser(
@@ -83,11 +110,12 @@ def main() -> None:
     )
     parser.add_argument("--calls", type=int, default=100)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--rows", default="", help="regular expression of the rows to measure (default: all)")
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     torch.manual_seed(0)
-    made = policies()
-    calls = {name: caller(policy.eval()) for name, policy in made.items()}
+    made = {name: policy for name, policy in policies().items() if re.search(given.rows, name)}
+    calls = {name: caller(name, policy.eval()) for name, policy in made.items()}
     wall_ms: dict[str, list[float]] = {name: [] for name in made}
     busy_ms: dict[str, list[float]] = {name: [] for name in made}
     with torch.inference_mode():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,7 @@ class Evidence:
     """What is stored about each episode of a dataset.
 
     Attributes:
+        mark: Of the files when they were read, see `evidence_mark`.
         scored: Whether the checks ever ran.
         faults, warnings: Findings of each episode, int64, (n_episodes,).
         place: Where the soft scores put it, 0 being the worst: the mean of its places by each; float64 (n_episodes,),
@@ -48,6 +50,7 @@ class Evidence:
 
     def __init__(self, dataset: Dataset) -> None:
         n = dataset.num_episodes
+        self.mark = evidence_mark(dataset.root)
         self.scored = (dataset.root / "curation" / "scores.parquet").exists()
         self._findings = _sorted(view(dataset, "findings"), n)
         self._of = self._findings["episode_index"].to_numpy()
@@ -86,6 +89,20 @@ class Evidence:
         if np.isfinite(self.place[episode]):
             return f"rank {self._nth[episode] + 1} of {self._n_placed}: {self.names[self.worst[episode]]}"
         return ""
+
+
+def evidence_mark(root: Path) -> tuple[tuple[int, ...], ...]:
+    """Return what tells whether the stored scores and findings changed: each file's number, size and time."""
+    return tuple(file_mark(root / "curation" / name) for name in ("scores.parquet", "findings.parquet"))
+
+
+def file_mark(path: Path) -> tuple[int, ...]:
+    """Return what tells whether a file changed; nothing where there is none."""
+    try:
+        about = path.stat()
+    except OSError:
+        return ()
+    return about.st_ino, about.st_size, about.st_mtime_ns
 
 
 def _sorted(table: pa.Table, n: int) -> pa.Table:

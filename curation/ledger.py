@@ -19,6 +19,7 @@ from collector.dataset.label_file import Entry
 from collector.dataset.labels import Labels
 from collector.dataset.tables import INFO
 from collector.errors import DemodeckError, UsageError, explained
+from curation.evidence import evidence_mark, file_mark
 from curation.standing import Folded, fold
 
 RETRY_S = 1.0
@@ -184,21 +185,10 @@ class Ledger:
             self._told(Refused(Decision("look"), str(explained(error) or error), False))
 
     def _label_mark(self) -> tuple[int, ...]:
-        return _mark(self._labels.path)
+        return file_mark(self._labels.path)
 
     def _set_mark(self) -> tuple[tuple[int, ...], ...]:
-        root = self._labels.root
-        return tuple(
-            _mark(root / name) for name in (INFO, "curation/scores.parquet", "curation/findings.parquet")
-        )
-
-
-def _mark(path: Path) -> tuple[int, ...]:
-    try:
-        about = path.stat()
-    except OSError:
-        return ()
-    return about.st_ino, about.st_size, about.st_mtime_ns
+        return file_mark(self._labels.root / INFO), *evidence_mark(self._labels.root)
 
 
 def check_writable(root: Path) -> None:

@@ -93,10 +93,12 @@ class Room:
         self.standing.take(folded)
 
     def reopen(self, dataset: Dataset, evidence: Evidence, folded: Folded, chosen: np.ndarray) -> None:
-        """Take in that the dataset changed: episodes came, or it was scored."""
+        """Take in that the dataset was read again; the list is made anew only where episodes came or scores changed."""
+        same = dataset.num_episodes == len(self.standing) and evidence.mark == self.evidence.mark
         self.dataset, self.evidence, self.chosen = dataset, evidence, chosen
         self.standing = Standing(dataset, self.author, folded, self.blind or (), self.field)
-        self.sort()
+        if not same:
+            self.sort()
 
     def counts(self) -> Counts:
         """Return the counts; in a blind review, of disputes and verdicts only once nothing is hidden."""

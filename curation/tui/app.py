@@ -20,6 +20,7 @@ from textual.widgets import Static
 
 from collector.dataset.reader import Dataset
 from collector.errors import DemodeckError, UsageError, explained
+from collector.keymap import shown_key
 from collector.tui.draw.keynames import textual_key
 from collector.tui.draw.themes import THEMES
 from curation import ledger as books
@@ -375,8 +376,9 @@ class ReviewApp(App[None]):
         yield from super().get_system_commands(screen)
         for action in self.actions:
             if action.name != "palette":
-                words = f"{action.help}: {action.command}" if action.command else action.help
-                yield SystemCommand(action.title, words, partial(self.action_do, action.name))
+                keys = ", ".join(map(shown_key, action.keys))
+                words = "  ".join(filter(None, (f"key {keys}" if keys else "", action.command)))
+                yield SystemCommand(action.help, words, partial(self.action_do, action.name))
 
     def on_player_failed(self, event: Player.Failed) -> None:
         self.say(event.words, alarm=True)

@@ -62,15 +62,15 @@ def agreements(dataset: Dataset) -> list[str]:
     from curation.agreement import FIELDS, agreement
     from curation.agreement_cli import agreement_lines
 
-    labels, lines, why = Labels(dataset.root), [], UsageError("")
+    labels, lines, why = Labels(dataset.root), [], None
     for field in FIELDS:
         try:
             found = agreement(labels, field)
         except UsageError as error:
-            why = error
+            why = why or error
             continue
         lines += [f"{field}:", *agreement_lines(found, str(dataset.root)), ""]
-    if not lines:
+    if why is not None and not lines:
         raise why
     return lines
 

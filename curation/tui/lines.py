@@ -11,7 +11,7 @@ from collector.keymap import shown_key
 from curation.room import Room
 from curation.tui.actions import Action
 
-_ROOMY, _TIGHT = 100, 60  # cells, from which the counts are said in whole words, or in a few letters each
+_ROOMY, _TIGHT = 120, 60  # cells, from which the counts are said in whole words, or in a few letters each
 _FIRST = ("next", "undo", "play")  # of what is no decision
 
 
@@ -54,9 +54,10 @@ class SaidLine(Static):
 
     def say(self, words: str, alarm: bool = False) -> None:
         """Say something."""
+        grows = alarm or self.has_class("-alarm")  # what is wrong may need more than a line
         self.words = words
         self.set_class(alarm, "-alarm")
-        self.update(Content(f"! {words}" if alarm else words), layout=False)
+        self.update(Content(f"! {words}" if alarm else words), layout=grows)
 
 
 class Keyline(Widget):

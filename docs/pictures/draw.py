@@ -1,4 +1,4 @@
-"""Draws what `tmux capture-pane -e -N -p` wrote as a PNG: half blocks as rectangles, the rest in a monospaced font.
+"""Draws what `tmux capture-pane -e -N -p` wrote as a PNG: half blocks and dots as rectangles, the rest in a font.
 
     tmux capture-pane -e -N -p > screen.ansi
     python docs/pictures/draw.py screen.ansi screen.png
@@ -27,6 +27,8 @@ _BASIC = "000 c00 0c0 cc0 00e c0c 0cc eee 777 f00 0f0 ff0 55f f0f 0ff fff"
 _SHARES: dict[str, tuple[float, float, float, float]] = {
     "▀": (0, 0, 1, 0.5), "▄": (0, 0.5, 1, 1), "█": (0, 0, 1, 1), "▂": (0, 0.75, 1, 1), "│": (0.4, 0, 0.6, 1),
 }  # fmt: skip
+# Column and row of a braille sign's dots, by its bits; the font has none.
+_DOTS = ((0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (0, 3), (1, 3))
 _ATTRIBUTES: dict[int, dict[str, Any]] = {
     1: {"bold": True}, 2: {"dim": True}, 7: {"reverse": True}, 22: {"bold": False, "dim": False},
     27: {"reverse": False}, 39: {"text": _TEXT}, 49: {"ground": _GROUND},
@@ -106,6 +108,11 @@ def draw(text: str, cell: int = 8) -> Image.Image:
                 x0, y0, x1, y1 = _SHARES[letter]
                 box = (left + x0 * cell, top + y0 * 2 * cell, left + x1 * cell - 1, top + y1 * 2 * cell - 1)
                 pen.rectangle(box, ink)
+            elif 0x2800 <= ord(letter) < 0x2900:
+                for dot, (right, down) in enumerate(_DOTS):
+                    if ord(letter) - 0x2800 >> dot & 1:
+                        x0, y0 = left + right * cell // 2 + cell // 8, top + down * cell // 2 + cell // 8
+                        pen.rectangle((x0, y0, x0 + cell // 4 - 1, y0 + cell // 4 - 1), ink)
             elif letter != " ":
                 pen.text((left, top + round(1.55 * cell)), letter, ink, fonts[look.bold], anchor="ls")
     return picture

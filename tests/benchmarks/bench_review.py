@@ -4,7 +4,8 @@
 
 Makes the synthetic set of `bench_query` (25 checks' scores, findings, labels by three people), and works the room
 without a terminal, in 160 x 48 cells. A time ends when the screen is drawn again. CPU is that of the screen's thread,
-for which keys wait, and that of all threads. The player shows an episode when it has read it: here one file holds a million frames, and no pictures.
+for which keys wait, and that of all threads. The player shows an episode when it has read it: here one file holds a
+million frames, and no pictures.
 """
 
 from __future__ import annotations

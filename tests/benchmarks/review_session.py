@@ -98,6 +98,7 @@ def main() -> int:
         subprocess.run(["chmod", "-R", "u+w", str(ours)], check=True)
 
         def keep(screen: Tmux, about: str) -> None:
+            time.sleep(1.0)  # what is being read shall be there
             (captures / f"{about}.ansi").write_text(screen.capture(colours=True))
 
         ann = Reviewer(ours, "ann", env)
@@ -158,7 +159,8 @@ def main() -> int:
     for who, times, wall in (("ann", first_s[1], first_s[0]), ("ben, blind", ben.times, second_s)):
         p90 = statistics.quantiles(times, n=10)[-1]
         print(
-            f"| {who} | {len(times)} | {wall:.1f} | {statistics.median(times):.2f} | {p90:.2f} | {max(times):.2f} |"
+            f"| {who} | {len(times)} | {wall:.1f} | {cpu[who]:.1f} | {statistics.median(times):.2f} | {p90:.2f} | "
+            f"{max(times):.2f} |"
         )
     print(f"\nkappa: {kappa[0].strip() if kappa else '?'}\ndisputes settled: {disputes}")
     print(
@@ -185,7 +187,6 @@ def ann_review(ann: Reviewer, episodes: int, keep: Callable[[str], None]) -> tup
             ann.press("Enter", "go to the block")
             ann.screen.send("b")
             ann.screen.wait_for("beside it|comparable")
-            time.sleep(1.0)
             keep("player")
             ann.screen.send("b")
         if n == 3:

@@ -17,7 +17,7 @@ pytestmark = [
 
 
 def test_ten_decisions_outlive_kill_9_and_the_next_review_goes_on(judged, command_env):
-    screen = Tmux([*DEMODECK, "review", judged, "--author", "ann"], command_env, 110, 32)
+    screen = Tmux([*DEMODECK, "review", judged, "--author", "ann"], command_env, 130, 32)
     try:
         screen.wait_for("14 unseen by ann")
         screen.send(*"dkdkdkdkdk", "s", "4")
@@ -32,7 +32,7 @@ def test_ten_decisions_outlive_kill_9_and_the_next_review_goes_on(judged, comman
     verdicts = [fields["verdict"] for fields in said.values() if "verdict" in fields]
     assert len(verdicts) == 10 and sorted(verdicts) == ["drop"] * 5 + ["keep"] * 5
     assert {"success": True, "rating": 4} in said.values()
-    screen = Tmux([*DEMODECK, "review", judged, "--author", "ann"], command_env, 110, 32)
+    screen = Tmux([*DEMODECK, "review", judged, "--author", "ann"], command_env, 130, 32)
     try:
         screen.wait_for("3 unseen by ann")
         screen.send("u")

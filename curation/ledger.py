@@ -134,7 +134,6 @@ class Ledger:
                 return
             if not self._write(decision):
                 return  # the screen is closing, and the disk still refuses
-            self.done += 1
             if decision.field in ("undo", "redo") and self._queue.empty():
                 self._labels_seen = (-1,)  # what holds again is known from the file alone
                 self._look()
@@ -149,6 +148,7 @@ class Ledger:
                 known = explained(error)
                 # A full disk gets room again; what may not be written at all never will.
                 waits = isinstance(error, OSError) and error.errno not in _NEVER
+                self.done += not waits  # before it is told: who hears it looks at the backlog
                 self._told(Refused(decision, str(known or error), waits))
                 if not waits:
                     self._stuck = None
@@ -158,6 +158,7 @@ class Ledger:
                 time.sleep(RETRY_S)
                 continue
             self._stuck = None
+            self.done += 1
             self._told(Written(decision, tuple(entries)))
             return True
 

@@ -127,6 +127,7 @@ def _print(room: Room) -> None:
 
 def _show(flags: Namespace, room: Room, keys: dict[str, str | list[str]]) -> int:
     from curation.ledger import check_writable
+    from curation.query import never_scored
     from curation.remote import is_fetched
     from curation.tui.app import ReviewApp, run_room
 
@@ -139,6 +140,8 @@ def _show(flags: Namespace, room: Room, keys: dict[str, str | list[str]]) -> int
         notice = f"labels are kept in {room.labels.path}"
     elif not why_not and not room.evidence.scored:
         notice = "never scored: R runs the checks, and puts what most needs eyes first"
+    elif not why_not and (new := never_scored(room.dataset)):
+        notice = f"{counted(new)} not scored yet: R runs the checks"
     advance = flags.advance or (flags.field if flags.blind else "verdict")
     app = ReviewApp(room, keys, "" if advance == "none" else advance, why_not, notice)
     left = run_room(app)

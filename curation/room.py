@@ -101,7 +101,7 @@ class Room:
             self.sort()
 
     def counts(self) -> Counts:
-        """Return the counts; in a blind review, of disputes and verdicts only once nothing is hidden."""
+        """Return how many episodes are what, of everybody's labels: not to be shown where some are hidden."""
         return self.standing.counts(self.chosen)
 
     def reason(self, episode: int) -> str:

@@ -165,7 +165,7 @@ class ReviewApp(App[None]):
         """Show the counts, the list and the episode as they stand."""
         screen, queue = self.screen_stack[0], self.queue
         backlog = self.ledger.backlog if self.ledger is not None else 0
-        screen.query_one(CountsLine).show(self.room, len(queue.marked), backlog if self._stuck else 0)
+        screen.query_one(CountsLine).show(self.room, len(queue.marked), backlog, self._stuck)
         screen.query_one(EpisodePanel).show(self.room, queue.episode)
         screen.query_one(Keyline).show(self.room.disputed_only)
         screen.set_class(self.room.disputed_only, "-disputes")

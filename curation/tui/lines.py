@@ -18,8 +18,15 @@ _FIRST = ("next", "undo", "play")  # of what is no decision
 class CountsLine(Static):
     """How many episodes are what, and what the filter would train on."""
 
-    def show(self, room: Room, marked: int, backlog: int) -> None:
-        """Show the counts of now."""
+    def show(self, room: Room, marked: int, backlog: int, stuck: bool) -> None:
+        """Show the counts of now.
+
+        Args:
+            room: What is counted.
+            marked: Chosen rows.
+            backlog: Decisions that are not on the disk yet: a star says that there are some.
+            stuck: Whether the disk refuses them.
+        """
         counts, width = room.counts(), self.app.size.width
         roomy = width >= _ROOMY
         if room.blind is not None:
@@ -42,9 +49,9 @@ class CountsLine(Static):
         )
         if marked:
             parts.insert(0, f"{marked:,} chosen")
-        if backlog:
+        if backlog and stuck:
             parts.insert(0, f"{backlog} not saved yet")
-        self.update(Content(" · ".join(parts)), layout=False)
+        self.update(Content(("*" if backlog else " ") + " · ".join(parts)), layout=False)
 
 
 class SaidLine(Static):

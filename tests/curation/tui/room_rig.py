@@ -51,7 +51,7 @@ async def written(pilot):
 
 async def settled(pilot):
     """Wait until the screen changes no more; what the player shows does not matter."""
-    await pilot.pause()
+    await written(pilot)
     shown = None
     while shown != (shown := text_of(pilot.app, without_player=True)):
         await asyncio.sleep(0.05)

@@ -23,7 +23,8 @@ _OPTIONS = {
     "escape-time": "0",
     "history-limit": "5000",
 }
-
+# readline, once imported, writes a size into the environment, which Textual takes for the terminal's.
+_OF_ANOTHER_TERMINAL = ("TMUX", "TMUX_PANE", "COLUMNS", "LINES")
 
 # tmux 3.3 now and then never learns that its command ended: a shell around it writes down how it did. Ctrl-C is for the
 # command alone.
@@ -46,7 +47,7 @@ class Tmux:
         self, command: Sequence[object], env: Mapping[str, str], columns: int = 120, rows: int = 36
     ) -> None:
         self._socket = f"rig-{secrets.token_hex(6)}"
-        self._env = {key: value for key, value in env.items() if key not in ("TMUX", "TMUX_PANE")}
+        self._env = {key: value for key, value in env.items() if key not in _OF_ANOTHER_TERMINAL}
         self._env |= {"COLORTERM": "truecolor", "TERM": "xterm-256color", "LC_ALL": "C.UTF-8"}
         options = [word for name, value in _OPTIONS.items() for word in ("set", "-g", name, value, ";")]
         size = ["-x", str(columns), "-y", str(rows)]

@@ -155,6 +155,9 @@ def _show(flags: Namespace, room: Room, keys: dict[str, str | list[str]]) -> int
 
 
 def _closing(room: Room) -> str:
+    if room.blind is not None:
+        waiting = sum(map(room.standing.hidden, room.blind))
+        return f"{len(room.blind) - waiting} of {len(room.blind)} judged blind by {room.author}"
     counts = room.counts()
     return f"{counts.kept} kept, {counts.dropped} dropped, {counts.unseen} of {counts.episodes} unseen by {room.author}"
 

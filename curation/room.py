@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from collector.dataset import label_fields
 from collector.dataset.labels import Labels
 from collector.dataset.reader import Dataset
+from collector.dataset.saved import Selections
 from collector.dataset.select import NothingMatches, select_episodes
+from collector.errors import UsageError
 from curation.evidence import Evidence
 from curation.queue import as_rows, order, reason
 from curation.standing import Counts, Folded, Standing, fold
+
+_OF_LABELS = {*label_fields.VALUES, "success", "labels", "segments", "select", "columns"}
+"""Words of a condition that labels decide, or that may name anything."""
 
 
 def matching(dataset: Dataset, condition: str) -> np.ndarray:
@@ -30,6 +37,20 @@ def matching(dataset: Dataset, condition: str) -> np.ndarray:
     return mask
 
 
+def check_blind(dataset: Dataset, condition: str) -> None:
+    """Check that a condition does not tell what others said of an episode.
+
+    Raises:
+        UsageError: If it looks at anything that labels decide, by itself or by a saved selection.
+    """
+    words = {word.lower() for word in re.findall(r"\w+", Selections(dataset.root).expand(condition))}
+    if told := sorted(words & _OF_LABELS):
+        raise UsageError(
+            f"a blind review does not filter by what others may have said ({', '.join(told)}): filter by checks "
+            "or what was recorded, or end the blind review first"
+        )
+
+
 class Room:
     """The list of a review, and where it stands.
 
@@ -45,7 +66,7 @@ class Room:
         disputed_only: Whether only episodes are on it about which people differ.
 
     Raises:
-        UsageError: If the condition is wrong.
+        UsageError: If the condition is wrong, or tells in a blind review what others said.
         DataError: If labels or scores are damaged.
     """
 
@@ -57,6 +78,8 @@ class Room:
         blind: Sequence[int] | None = None,
         field: str = "verdict",
     ) -> None:
+        if blind is not None:
+            check_blind(dataset, condition)
         self.dataset, self.author, self.field = dataset, author, field
         self.labels = Labels(dataset.root)
         self.evidence = Evidence(dataset)
@@ -83,7 +106,7 @@ class Room:
         self.sort()
 
     def go_blind(self, episodes: Sequence[int] | None) -> None:
-        """Review these without what others said of them; None ends it."""
+        """Review these without what others said of them (`check_blind` what is filtered by before); None ends it."""
         self.blind = episodes
         self.standing.blind = frozenset(episodes or ())
         self.sort()

@@ -11,7 +11,7 @@ from collector.dataset.saved import Selections
 from collector.errors import DemodeckError, UsageError, explained
 from curation.completion import names_of
 from curation.query import save_selection
-from curation.room import matching
+from curation.room import check_blind, matching
 from curation.show import counted
 from curation.tui.filterbar import WordsScreen
 from curation.tui.screens import ChooseScreen
@@ -100,6 +100,8 @@ class Listing:
     def _match(self, condition: str) -> None:
         app = self._app
         try:
+            if app.room.blind is not None:
+                check_blind(app.room.dataset, condition)
             chosen = matching(app.room.dataset, condition)
         except (DemodeckError, OSError) as error:
             app.call_from_thread(app.say, str(explained(error) or error), True)

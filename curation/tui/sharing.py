@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from collector.errors import UsageError
+from curation.room import check_blind
 from curation.tui import jobs
 from curation.tui.screens import TextScreen
 
@@ -30,6 +31,7 @@ class Sharing:
             app.say("no longer blind: all episodes, and what everybody said")
             return
         app.deciding.writable()
+        check_blind(room.dataset, room.condition)
         from curation.blind import sample
 
         def drawn(episodes: list[int]) -> None:

@@ -11,7 +11,9 @@ from synthetic_arm import flight
 from collector.dataset.durable import write_all
 from collector.dataset.labels import Labels
 from collector.dataset.reader import Dataset
+from collector.dataset.saved import Selections
 from collector.errors import UsageError
+from curation.room import Room
 from curation.tui.actions import ACTIONS, all_actions
 from curation.tui.app import ReviewApp
 from curation.tui.listing import Listing
@@ -234,6 +236,28 @@ def test_a_blind_review_hides_what_others_said_until_one_has_judged(judged):
         await pilot.press("K")
         await until(pilot, lambda: isinstance(app.screen, TextScreen))
         assert "bob and dan" in text_of(app)
+
+    run(test, app)
+
+
+def test_a_blind_review_does_not_filter_by_what_others_said(judged):
+    Selections(judged).save("bobs", "rating > 3 or verdict = 'drop'", "bob")
+    for told in ("VERDICT = 'drop'", "length > 5 and @bobs", "SELECT episode_index FROM labels"):
+        with pytest.raises(UsageError, match="blind review does not filter"):
+            Room(Dataset.open(judged), "dan", told, blind=[0])
+    app = review(judged, author="dan", blind=[0, 1])
+
+    async def test(pilot):
+        app.listing.narrow("list_contains(tags, 'slow')")
+        await until(pilot, lambda: "may have said (tags)" in app.said)
+        assert app.room.condition == ""
+        app.listing.narrow("length > 5")
+        await until(pilot, lambda: app.room.condition == "length > 5")
+        await pilot.press("V")
+        app.listing.narrow("verdict = 'drop'")
+        await until(pilot, lambda: app.room.condition == "verdict = 'drop'")
+        await pilot.press("V")
+        assert app.room.blind is None and "may have said (verdict)" in app.said
 
     run(test, app)
 

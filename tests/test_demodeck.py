@@ -18,8 +18,9 @@ VERBS = [(verb, module) for verbs in demodeck.VERBS.values() for verb, (module, 
 @pytest.mark.parametrize(("verb", "module"), VERBS)
 def test_every_verb_exists_and_is_documented(verb, module):
     assert callable(getattr(importlib.import_module(module), f"main_{verb}"))
-    readme = (Path(demodeck.__file__).parent / "README.md").read_text()
-    assert f"demodeck {verb}" in readme
+    project = Path(demodeck.__file__).parent
+    pages = [project / "README.md", *(project / "docs").glob("*.md")]
+    assert any(f"demodeck {verb}" in page.read_text() for page in pages)
 
 
 def test_an_unknown_verb_suggests_the_nearest(capsys):

@@ -1,20 +1,16 @@
-"""What is written for users: every command is described, and every link leads somewhere."""
+"""What is written for users: every link leads somewhere. That every command is described, `test_demodeck` holds."""
 
 import re
 from pathlib import Path
 
 import pytest
 
-from demodeck import VERBS
-
 PROJECT = Path(__file__).parent.parent
-FOR_USERS = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
-PAGES = [*FOR_USERS, PROJECT / "tests" / "benchmarks" / "README.md"]
-
-
-@pytest.mark.parametrize("verb", [verb for verbs in VERBS.values() for verb in verbs])
-def test_every_command_is_described(verb):
-    assert any(re.search(rf"\bdemodeck {verb}\b", page.read_text()) for page in FOR_USERS)
+PAGES = [
+    PROJECT / "README.md",
+    *sorted((PROJECT / "docs").glob("*.md")),
+    PROJECT / "tests" / "benchmarks" / "README.md",
+]
 
 
 def anchor(title):

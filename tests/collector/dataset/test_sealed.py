@@ -186,7 +186,11 @@ def test_an_endless_query_ends_with_ctrl_c(dataset):
     endless = "SELECT count(*) FROM range(10000000) a, range(10000000) b, episodes WHERE hash(a.range + b.range) = 7"
     command = [sys.executable, root / "demodeck.py", "query", dataset.root, endless]
     env = {**os.environ, "PYTHONPATH": str(root)}
-    process = subprocess.Popen(command, env=env, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    # As from a terminal: what a shell starts in the background ignores Ctrl-C, and so does what that starts.
+    process = subprocess.Popen(
+        command, env=env, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
     # It computes once it has used a second of processor time beyond its start; then it is asked to end.
     used, ticks = Path(f"/proc/{process.pid}/stat"), os.sysconf("SC_CLK_TCK")
     while int(used.read_text().rsplit(")", 1)[1].split()[11]) < 4 * ticks:

@@ -194,6 +194,7 @@ def test_a_session_of_twenty_episodes_is_flown_by_the_pad_alone(tmux, tmp_path):
         ("marked", "episode 3 is marked as a success"),
     ):
         screen.send(sought)
+        screen.wait_for(f"▊ {sought} ▎")  # the list may show the line before anything is sought
         screen.wait_for(said)
         screen.send("C-u")
         screen.wait_for("search what was said")  # Textual follows it later than what is typed right behind it

@@ -153,13 +153,13 @@ class Room:
         return int(after[0] if len(after) else waits[0])
 
     def as_json(self) -> dict[str, Any]:
-        """Return the list for machines: counts, and each episode in its order with the reason."""
+        """Return the list for machines: counts (None in a blind review), and each episode in order with its reason."""
         from dataclasses import asdict
 
         return {
             "author": self.author,
             "where": self.condition or None,
             "scored": self.evidence.scored,
-            "counts": asdict(self.counts()),
+            "counts": None if self.blind is not None else asdict(self.counts()),
             "queue": as_rows(self.evidence, self.standing, self.rows),
         }

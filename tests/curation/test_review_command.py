@@ -58,7 +58,9 @@ def test_a_condition_says_what_training_would_see(arm, listed, curate, refuses):
 def test_a_blind_sample_is_gone_on_with_until_it_is_judged(arm, curate, listed, refuses):
     refuses("review", "arm", "--blind", "--json", words=["one other person"], code=2)
     curate("label", "arm", "0-7", "--verdict", "keep", "--author", "bob")
-    drawn = [row["episode_index"] for row in listed("--blind", "--draw", "4")["queue"]]
+    found = listed("--blind", "--draw", "4")
+    assert found["counts"] is None, "how many others kept would tell"
+    drawn = [row["episode_index"] for row in found["queue"]]
     assert len(drawn) == 4 and all(row["verdict"] is None for row in listed("--blind")["queue"])
     curate("label", "arm", str(drawn[0]), "--verdict", "drop")
     again = listed("--blind", "--draw", "4")

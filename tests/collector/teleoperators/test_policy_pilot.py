@@ -5,57 +5,16 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from policy_rig import ACTION, JOINTS, SCENE, STATE, connected, observation, robot_with, save_policy
 
-from collector.errors import DataError, DeviceError, MismatchError, UsageError
+from collector.errors import MismatchError, UsageError
 from collector.robots.sim_so101 import SimSO101, SimSO101Config
 from collector.session.fly import fly
 from collector.teleoperators.policy import Policy, PolicyConfig
-
-STATE, SCENE, ACTION = "observation.state", "observation.environment_state", "action"
-JOINTS = ["b.pos", "a.pos"]
-
-
-def save_policy(folder, kind="bc", joints=JOINTS, scene=("x", "y"), **settings):
-    """Save a small, untrained policy with its processors, as training leaves it."""
-    from lerobot.configs import FeatureType, PolicyFeature
-    from lerobot.configs.parser import load_plugin
-    from lerobot.policies.factory import get_policy_class, make_policy_config, make_pre_post_processors
-
-    load_plugin("training.policies")
-    defaults = {"device": "cpu", "horizon": 4, "n_action_steps": 2, "hidden_dim": 16, "fps": 20}
-    config = make_policy_config(kind, **{**defaults, **settings})
-    config.input_features = {STATE: PolicyFeature(FeatureType.STATE, (len(joints),))}
-    stats = {
-        key: {"mean": np.zeros(n), "std": np.ones(n)}
-        for key, n in ((STATE, len(joints)), (ACTION, len(joints)))
-    }
-    if scene:
-        config.input_features[SCENE] = PolicyFeature(FeatureType.ENV, (len(scene),))
-        stats[SCENE] = {"mean": np.zeros(len(scene)), "std": np.ones(len(scene))}
-    config.output_features = {ACTION: PolicyFeature(FeatureType.ACTION, (len(joints),))}
-    config.action_feature_names = config.state_feature_names = list(joints)
-    config.environment_state_names = list(scene) or None
-    torch.manual_seed(0)
-    policy = get_policy_class(kind)(config=config)
-    policy.save_pretrained(folder)
-    for processor in make_pre_post_processors(config, dataset_stats=stats):
-        processor.save_pretrained(folder)
-    return policy
-
-
-def connected(folder, **settings):
-    pilot = Policy(PolicyConfig(path=str(folder), **settings))
-    pilot.connect()
-    return pilot
-
-
-def observation(a=1.0, b=2.0, scene=(3.0, 4.0)):
-    return {"a.pos": a, "b.pos": b, "environment_state": np.array(scene, np.float32)}
 
 
 def test_inputs_and_actions_follow_the_policys_names(tmp_path):
@@ -234,18 +193,6 @@ def test_cameras_are_given_as_lerobot_trains_them(tmp_path):
         pilot.observe({"a.pos": 1.0, "b.pos": 2.0})
 
 
-def robot_with(observed, acted, scene=None, **more):
-    task = SimpleNamespace(environment_state_names=scene) if scene else None
-    features = dict.fromkeys(observed, float)
-    return SimpleNamespace(
-        name="some_arm",
-        observation_features=features,
-        action_features=dict.fromkeys(acted, float),
-        task=task,
-        **more,
-    )
-
-
 def test_words_say_which_of_several_tasks_is_flown(tmp_path):
     policy = save_policy(tmp_path, tasks=["pick", "push"])
     robot = robot_with(JOINTS, JOINTS, ["x", "y"])
@@ -271,78 +218,6 @@ def test_words_say_which_of_several_tasks_is_flown(tmp_path):
         robot.task.instruction = in_scene
         with pytest.raises(UsageError, match=says):
             Policy(PolicyConfig(path=str(tmp_path), task=said)).fit_to(robot)
-
-
-@pytest.mark.parametrize(
-    ("robot", "says"),
-    [
-        (robot_with(["a.pos", "c.pos"], JOINTS, ["x", "y"]), "state: the robot lacks b.pos"),
-        (robot_with(JOINTS, [*JOINTS, "c.pos"], ["x", "y"]), "action: the policy does not know c.pos"),
-        (robot_with(JOINTS, ["a.pos"], ["x", "y"]), "action: the robot lacks b.pos"),
-        (robot_with(JOINTS, JOINTS), "environment_state: the robot lacks x, y"),
-        (robot_with(JOINTS, JOINTS, ["y", "x"]), "environment_state: .* in the order x, y"),
-    ],
-)
-def test_a_robot_that_does_not_fit_is_named_with_every_difference(tmp_path, robot, says):
-    save_policy(tmp_path)
-    pilot = Policy(PolicyConfig(path=str(tmp_path)))
-    with pytest.raises(MismatchError, match=says):
-        pilot.fit_to(robot)
-    pilot.fit_to(robot_with([*JOINTS, "extra.vel"], JOINTS, ["x", "y"]))
-
-
-@pytest.mark.parametrize(
-    ("seen", "says"),
-    [
-        ({"a.pos": 1.0, "environment_state": np.zeros(2, np.float32)}, "sees b.pos"),
-        ({"a.pos": 1.0, "b.pos": 1.0}, "only a simulation knows"),
-        (observation(scene=(1.0, 2.0, 3.0)), "trained on 2 entries"),
-    ],
-)
-def test_an_observation_that_does_not_fit_is_refused(tmp_path, seen, says):
-    save_policy(tmp_path)
-    with pytest.raises(MismatchError, match=says):
-        connected(tmp_path).observe(seen)
-
-
-def test_wrong_paths_say_what_is_wrong(tmp_path):
-    with pytest.raises(UsageError, match="which policy"):
-        Policy(PolicyConfig(path=""))
-    with pytest.raises(DataError, match="holds no policy"):
-        Policy(PolicyConfig(path=str(tmp_path)))
-    with pytest.raises(DataError, match="neither a folder"):
-        Policy(PolicyConfig(path=str(tmp_path / "nowhere")))
-
-
-def test_a_runs_folder_means_its_last_checkpoint(tmp_path):
-    save_policy(tmp_path / "checkpoints" / "000010" / "pretrained_model")
-    (tmp_path / "checkpoints" / "last").symlink_to("000010")
-    assert Policy(PolicyConfig(path=str(tmp_path))).checkpoint.inputs == {STATE: 2, SCENE: 2}
-
-
-def test_damaged_weights_and_unknown_settings_are_one_line(tmp_path):
-    save_policy(tmp_path)
-    with pytest.raises(DataError, match="n_action_steps=99: it must be between"):
-        connected(tmp_path, n_action_steps=99)
-    with pytest.raises(UsageError, match=r"has no setting 'sampler', but .*horizon"):
-        connected(tmp_path, settings={"sampler": "ddim"})
-    with pytest.raises(UsageError, match=r"teleop\.packages"):
-        connected(tmp_path, packages=["no_such_package"])
-    (tmp_path / "model.safetensors").write_bytes(b"\0" * 20)
-    with pytest.raises(DataError, match="cannot be loaded"):
-        connected(tmp_path)
-
-
-def test_calls_out_of_order_are_refused(tmp_path):
-    save_policy(tmp_path)
-    pilot = Policy(PolicyConfig(path=str(tmp_path)))
-    with pytest.raises(DeviceError, match="not connected"):
-        pilot.reset(0)
-    pilot.connect()
-    with pytest.raises(DeviceError, match="was shown nothing"):
-        pilot.get_action()
-    pilot.disconnect()
-    assert not pilot.is_connected
 
 
 def test_it_flies_the_simulated_arm_by_the_common_session(tmp_path):

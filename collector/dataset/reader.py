@@ -170,7 +170,7 @@ class Dataset:
     def _read_file(
         self, path: Path, names: list[str], episodes: list[int]
     ) -> dict[int, dict[str, np.ndarray]]:
-        table = tables.read_parquet(path, list(dict.fromkeys([*names, "episode_index"])))
+        table = tables.read_parquet(path, list(dict.fromkeys([*names, "episode_index"])), episodes=episodes)
         if "episode_index" not in table.column_names:
             raise DataError(f"{path} has no column 'episode_index': restore it, or pull the dataset again")
         if absent := set(names) - set(table.column_names):
@@ -249,7 +249,7 @@ class Dataset:
 
         from collector.dataset.video import picture_of
 
-        table = tables.read_parquet(self.data_files[episode], [camera, "episode_index"])
+        table = tables.read_parquet(self.data_files[episode], [camera, "episode_index"], episodes=[episode])
         rows = np.flatnonzero(table["episode_index"].to_numpy() == episode)
         for row in rows[first:]:
             image = table[camera][int(row)].as_py()

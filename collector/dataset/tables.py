@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -59,18 +60,48 @@ def info_to_json(info: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read_parquet(
-    path: Path, columns: Sequence[str] | None = None, as_dictionary: Sequence[str] = ()
+    path: Path,
+    columns: Sequence[str] | None = None,
+    as_dictionary: Sequence[str] = (),
+    episodes: Sequence[int] | None = None,
 ) -> pa.Table:
     """Read one parquet file, or some of its columns.
 
     Args:
         as_dictionary: Columns of text to read as Arrow dictionaries: quick where few words come often.
+        episodes: Row groups that by the file's own notes hold none of these are left out; None reads all rows.
 
     Raises:
         DataError: If it is missing or half-written.
     """
     with _damage(path):
-        return pq.ParquetFile(path, read_dictionary=list(as_dictionary)).read(columns=columns)
+        file = pq.ParquetFile(path, read_dictionary=list(as_dictionary))
+        groups = None if episodes is None else _groups_with(file, episodes)
+        if groups is None:
+            return file.read(columns=columns)
+        return file.read_row_groups(groups, columns=columns)
+
+
+def _groups_with(file: pq.ParquetFile, episodes: Sequence[int]) -> list[int] | None:
+    """Return the row groups that may hold some of the episodes; None where most may, or the file has no notes."""
+    bounds = _bounds(file, "episode_index")
+    if bounds is None:
+        return None
+    wanted = np.sort(np.asarray(episodes))
+    holds = np.searchsorted(wanted, bounds[:, 0], "left") < np.searchsorted(wanted, bounds[:, 1], "right")
+    return np.flatnonzero(holds).tolist() if holds.mean() < 0.5 else None
+
+
+def _bounds(file: pq.ParquetFile, column: str) -> np.ndarray | None:
+    """Return lowest and highest value of a whole-number column, int64, (n_groups, 2), where all groups note them."""
+    if column not in file.schema.names or not file.metadata.num_row_groups:
+        return None
+    at = file.schema.names.index(column)
+    notes = [file.metadata.row_group(k).column(at).statistics for k in range(file.metadata.num_row_groups)]
+    ends = [(note.min, note.max) for note in notes if note is not None and note.has_min_max]
+    if len(ends) < len(notes) or not all(type(end) is int for pair in ends for end in pair):
+        return None
+    return np.array(ends)
 
 
 def highest(path: Path, column: str) -> int:
@@ -83,12 +114,8 @@ def highest(path: Path, column: str) -> int:
         file = pq.ParquetFile(path)
         if column not in file.schema.names:
             raise DataError(f"{path} has no column '{column}': restore it")
-        at = file.schema.names.index(column)
-        noted = [
-            file.metadata.row_group(k).column(at).statistics for k in range(file.metadata.num_row_groups)
-        ]
-        if noted and all(note is not None and note.has_min_max for note in noted):
-            return max(int(note.max) for note in noted)
+        if (bounds := _bounds(file, column)) is not None:
+            return int(bounds[:, 1].max())
         values = to_numpy(file.read(columns=[column])[column])
         return int(values.max()) if len(values) else -1
 

@@ -65,9 +65,9 @@ class _Images:
 
     def __init__(self, dataset: Dataset, episode: int, camera: str, length: int) -> None:
         path = dataset.data_files[episode]
-        table = tables.read_parquet(path, [camera, "episode_index"])
+        table = tables.read_parquet(path, [camera, "episode_index"], episodes=[episode])
         rows = rows_of(table["episode_index"].to_numpy(), episode, length, path)
-        # `take` copies: a slice would hold the whole file.
+        # `take` copies: a slice would hold all that was read.
         self._images = table[camera].take(list(rows)).to_pylist()
         self._path = path
 

@@ -10,7 +10,7 @@ from collector.dataset.durable import write_bytes
 from collector.dataset.labels import Labels
 from collector.dataset.reader import Dataset
 from collector.dataset.select import episode_view, select_episodes
-from collector.dataset.tables import episode_files, highest, parquet_bytes, read_episodes
+from collector.dataset.tables import episode_files, highest, parquet_bytes, read_episodes, read_parquet
 from collector.dataset.views import _tasks as view_tasks
 from collector.dataset.views import episodes
 from collector.errors import DataError, UsageError
@@ -167,3 +167,21 @@ def test_scores_are_found_in_whatever_order_they_lie(tmp_path, order):
     write_bytes(root / "curation" / "scores.parquet", parquet_bytes(pa.table(columns)))
     table = episodes(Dataset.open(root))
     assert table["lag"].to_pylist() == [0, 1, 2] and table["chatter"].to_pylist() == [10, 11, 12]
+
+
+@pytest.mark.parametrize("noted", [True, False])
+@pytest.mark.parametrize("kind", [pa.int64(), pa.float64(), pa.string()])
+def test_only_row_groups_that_may_hold_the_episodes_are_read(tmp_path, noted, kind):
+    path = tmp_path / "data.parquet"
+    episodes = [0, 0, 1, 1, 4, 2, 3, 3, 5, 5]  # in one row group they are not in order
+    table = pa.table({"episode_index": pa.array(episodes).cast(kind), "row": range(len(episodes))})
+    pq.write_table(table, path, row_group_size=2, write_statistics=noted)
+
+    def rows(*chosen):
+        return read_parquet(path, ["row"], episodes=chosen)["row"].to_pylist()
+
+    if noted and kind == pa.int64():
+        assert rows(1) == [2, 3] and rows(3) == [4, 5, 6, 7] and rows(9) == []
+    else:
+        assert rows(1) == rows(9) == list(range(10))
+    assert rows(0, 1, 2, 3, 5) == read_parquet(path, ["row"])["row"].to_pylist() == list(range(10))

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import numpy as np
 from lerobot.utils.decorators import check_if_already_connected, check_if_not_connected
 
-from collector.errors import DeviceError, MismatchError
 from collector.robots.sim_pusht.config import SimPushTConfig
 from collector.robots.sim_pusht.scene import NOMINAL_STEP_S, PushTScene
 from collector.robots.sim_pusht.task import PushTTask
-from collector.robots.simulated import LONGEST_LEAP_S, SimulatedRobot, check_period
+from collector.robots.simulated import SimulatedRobot, check_period
 
 STATE_KEYS = ("agent_x", "agent_y")
 ACTION_KEYS = ("target_x", "target_y")
@@ -21,21 +19,16 @@ TARGET_LIMITS_PX = (0.0, 512.0)
 
 
 class SimPushT(SimulatedRobot):
-    """PushT in simulation, with names and units of the people's recordings of it.
-
-    In lock-step (`realtime=False`) each `send_action` advances physics by one control period and nothing else
-    does. In real time each call first lets physics catch up with the wall clock; what passed beyond
-    `LONGEST_LEAP_S` since the last call is left out, so that simulated time falls behind instead of leaping.
+    """PushT in simulation, with names and units of the people's recordings of it; its clock as `SimulatedRobot`'s.
 
     Attributes:
-        realtime: Whether physics follows the wall clock.
         task: The task in the scene.
-        cameras: The camera by name, if it is drawn.
         measured_by: The observation that measures each action.
     """
 
     config_class = SimPushTConfig
     name = "sim_pusht"
+    action_keys = ACTION_KEYS
     measured_by = dict(zip(ACTION_KEYS, STATE_KEYS))
 
     def __init__(self, config: SimPushTConfig) -> None:
@@ -43,16 +36,12 @@ class SimPushT(SimulatedRobot):
         self.task = PushTTask()
         self._scene: PushTScene | None = None
         self._target = (0.0, 0.0)
-        self._time_s = self._caught_up_s = 0.0
+        self._time_s = 0.0
         self.set_control_period(0.1)
 
     @property
     def observation_features(self) -> dict[str, type | tuple[int, ...]]:
         return self._features(STATE_KEYS)
-
-    @property
-    def action_features(self) -> dict[str, type]:
-        return dict.fromkeys(ACTION_KEYS, float)
 
     @property
     def is_connected(self) -> bool:
@@ -91,7 +80,11 @@ class SimPushT(SimulatedRobot):
         check_period(self.name, dt_s)
         # Whole steps near gym-pusht's own: 11.1 ms at 30 Hz, exactly its own at 10, 20, 25 and 50 Hz.
         self._steps = max(1, round(dt_s / NOMINAL_STEP_S))
-        self._step_s = dt_s / self._steps
+        self._control_period_s = dt_s
+
+    @property
+    def _step_s(self) -> float:
+        return self._control_period_s / self._steps
 
     @check_if_not_connected
     def reset(self, seed: int) -> None:
@@ -138,9 +131,9 @@ class SimPushT(SimulatedRobot):
         assert self._scene is not None
         self._catch_up()
         observation: dict[str, Any] = dict(zip(STATE_KEYS, self._scene.agent()))
-        for camera in self.cameras.values():
-            camera.latest_timestamp = self._caught_up_s if self.realtime else None
-            observation[camera.name] = self._scene.draw()
+        self._stamp_pictures()
+        for name in self.cameras:
+            observation[name] = self._scene.draw()
         return observation
 
     @check_if_not_connected
@@ -158,39 +151,19 @@ class SimPushT(SimulatedRobot):
             MismatchError: If the action names something else.
             DeviceError: If a value is not finite.
         """
-        target = dict(zip(ACTION_KEYS, self._target))
-        for key, value in action.items():
-            if key not in ACTION_KEYS:
-                raise MismatchError(
-                    f"the action has '{key}', which sim_pusht has not: it has {', '.join(ACTION_KEYS)}"
-                )
-            if not np.isfinite(value):
-                raise DeviceError(
-                    f"the action for '{key}' is not a finite number: check the pilot or its policy"
-                )
-            target[key] = float(np.clip(value, *TARGET_LIMITS_PX))
+        x, y = np.clip(self._asked(action, self._target), *TARGET_LIMITS_PX).tolist()
         self._catch_up()
-        self._target = (target["target_x"], target["target_y"])
+        self._target = (x, y)
         if not self.realtime:
             self._advance(self._steps)
-        return target
+        return dict(zip(ACTION_KEYS, self._target))
 
     def _begin(self) -> None:
         """Let the clock start anew, and the agent stay where it was placed."""
         assert self._scene is not None
         self._target = self._scene.agent()
         self._time_s = 0.0
-        self._caught_up_s = time.perf_counter()
-
-    def _catch_up(self) -> None:
-        """In real time, advance physics to the wall clock."""
-        if not self.realtime:
-            return
-        now_s = time.perf_counter()
-        self._caught_up_s = max(self._caught_up_s, now_s - LONGEST_LEAP_S)
-        steps = int((now_s - self._caught_up_s) / self._step_s)
-        self._caught_up_s += steps * self._step_s
-        self._advance(steps)
+        self._begin_clock()
 
     def _advance(self, steps: int) -> None:
         assert self._scene is not None

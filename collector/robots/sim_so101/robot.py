@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from lerobot.utils.decorators import check_if_already_connected, check_if_not_connected
 
-from collector.errors import DeviceError, MismatchError
 from collector.robots.graphics import choose_backend, import_mujoco
 from collector.robots.sim_so101.cameras import SceneCameras
 from collector.robots.sim_so101.config import SimSO101Config
 from collector.robots.sim_so101.joints import ACTION_KEYS, CONTROL_RANGES, JOINTS, to_radians, to_units
 from collector.robots.sim_so101.task import PickPlaceTask
-from collector.robots.simulated import LONGEST_LEAP_S, SimulatedRobot, check_period
+from collector.robots.simulated import SimulatedRobot, check_period
 
 SCENE = Path(__file__).parent / "assets" / "scene.xml"
 # The step at which friction grasps were tuned; a control period is cut into whole steps near it.
@@ -27,20 +25,15 @@ SETTLE_S = 0.2
 
 
 class SimSO101(SimulatedRobot):
-    """The SO-101 in simulation, with names and units of lerobot's `so101_follower`.
-
-    In lock-step (`realtime=False`) each `send_action` advances physics by one control period and nothing else
-    does. In real time each call first lets physics catch up with the wall clock; what passed beyond
-    `LONGEST_LEAP_S` since the last call is left out, so that simulated time falls behind instead of leaping.
+    """The SO-101 in simulation, with names and units of lerobot's `so101_follower`; its clock as `SimulatedRobot`'s.
 
     Attributes:
-        realtime: Whether physics follows the wall clock.
         task: The task in the scene.
-        cameras: The cameras by name.
     """
 
     config_class = SimSO101Config
     name = "sim_so101"
+    action_keys = ACTION_KEYS
 
     def __init__(self, config: SimSO101Config) -> None:
         super().__init__(config)
@@ -48,7 +41,6 @@ class SimSO101(SimulatedRobot):
         self._model: Any = None
         self._data: Any = None
         self._renderer: SceneCameras | None = None
-        self._caught_up_s = 0.0
         self._control_period_s = 1 / 30
         self._goal_rad = HOME_RAD
         self._step_rad = np.zeros(len(JOINTS))
@@ -58,10 +50,6 @@ class SimSO101(SimulatedRobot):
     @property
     def observation_features(self) -> dict[str, type | tuple[int, ...]]:
         return self._features(ACTION_KEYS)
-
-    @property
-    def action_features(self) -> dict[str, type]:
-        return dict.fromkeys(ACTION_KEYS, float)
 
     @property
     def is_connected(self) -> bool:
@@ -123,7 +111,7 @@ class SimSO101(SimulatedRobot):
         # The servos sag until they carry the arm; that is over before the episode begins.
         self._advance(round(SETTLE_S / self._model.opt.timestep))
         self._data.time = 0.0
-        self._caught_up_s = time.perf_counter()
+        self._begin_clock()
 
     @property
     def sim_time_s(self) -> float:
@@ -145,8 +133,7 @@ class SimSO101(SimulatedRobot):
         positions = to_units(self._data.qpos[self._joint_address])
         observation: dict[str, Any] = dict(zip(ACTION_KEYS, positions.tolist()))
         if self._renderer is not None:
-            for camera in self.cameras.values():
-                camera.latest_timestamp = self._caught_up_s if self.realtime else None
+            self._stamp_pictures()
             # A step leaves the poses as they were before it.
             self._mujoco.mj_kinematics(self._model, self._data)
             self._mujoco.mj_camlight(self._model, self._data)
@@ -171,16 +158,7 @@ class SimSO101(SimulatedRobot):
             MismatchError: If the action names a joint that the SO-101 has not.
             DeviceError: If a value is not finite.
         """
-        goals = to_units(self._goal_rad)
-        for key, value in action.items():
-            if key not in ACTION_KEYS:
-                raise MismatchError(
-                    f"the action has '{key}', which sim_so101 has not: it has {', '.join(ACTION_KEYS)}"
-                )
-            goals[ACTION_KEYS.index(key)] = value
-        if not np.isfinite(goals).all():
-            bad = ACTION_KEYS[int(np.argmin(np.isfinite(goals)))]
-            raise DeviceError(f"the action for '{bad}' is not a finite number: check the pilot or its policy")
+        goals = self._asked(action, to_units(self._goal_rad).tolist())
         sent = np.clip(goals, CONTROL_RANGES[:, 0], CONTROL_RANGES[:, 1])
         self._catch_up()
         self._goal_rad = to_radians(sent)
@@ -196,17 +174,9 @@ class SimSO101(SimulatedRobot):
         if self._model is not None:
             self._model.opt.timestep = self._control_period_s / self._steps
 
-    def _catch_up(self) -> None:
-        """In real time, advance physics to the wall clock."""
-        if not self.realtime:
-            return
-        now_s = time.perf_counter()
-        step_s = self._model.opt.timestep
-        self._caught_up_s = max(self._caught_up_s, now_s - LONGEST_LEAP_S)
-        steps = int((now_s - self._caught_up_s) / step_s)
-        if steps:
-            self._caught_up_s += steps * step_s
-            self._advance(steps)
+    @property
+    def _step_s(self) -> float:
+        return float(self._model.opt.timestep)
 
     def _advance(self, steps: int) -> None:
         """Step physics while the servos' set points move evenly to their goals, over one control period."""

@@ -14,9 +14,9 @@ from rigs.pusht_human import ABSENT, PUSHT_HUMAN, REASON
 
 from collector.dataset.reader import Dataset
 from collector.errors import DeviceError, MismatchError, UsageError
+from collector.robots import simulated
 from collector.robots.protocols import Simulated, Task
 from collector.robots.sim_pusht import SimPushT, SimPushTConfig
-from collector.robots.sim_pusht import robot as robot_module
 from collector.session.safety import hold
 
 pytest.importorskip("gym_pusht", reason="needs gym-pusht, which install.sh installs")
@@ -190,7 +190,7 @@ def test_wrong_flags_say_what_is_allowed(flags, says):
 
 def test_real_time_follows_the_wall_clock_and_leaps_over_no_pause(monkeypatch):
     clock = types.SimpleNamespace(perf_counter=lambda: clock.now, now=100.0)
-    monkeypatch.setattr(robot_module, "time", clock)
+    monkeypatch.setattr(simulated, "time", clock)
     with SimPushT(SimPushTConfig(cameras=["image"])) as robot:
         robot.send_action(GOAL)
         assert robot.sim_time_s == 0
@@ -200,7 +200,7 @@ def test_real_time_follows_the_wall_clock_and_leaps_over_no_pause(monkeypatch):
         assert robot.cameras["image"].latest_timestamp == pytest.approx(clock.now, abs=0.011)
         clock.now += 60
         robot.get_observation()
-        assert robot.sim_time_s == pytest.approx(0.25 + robot_module.LONGEST_LEAP_S, abs=0.022)
+        assert robot.sim_time_s == pytest.approx(0.25 + simulated.LONGEST_LEAP_S, abs=0.022)
 
 
 def test_a_scene_seen_is_placed_again(robot):

@@ -10,9 +10,9 @@ from lerobot.robots.utils import make_robot_from_config
 from lerobot.utils.errors import DeviceAlreadyConnectedError, DeviceNotConnectedError
 
 from collector.errors import DeviceError, MismatchError, UsageError
+from collector.robots import simulated
 from collector.robots.protocols import Simulated, Task
 from collector.robots.sim_so101 import SimSO101, SimSO101Config
-from collector.robots.sim_so101 import robot as robot_module
 from collector.robots.sim_so101.joints import (
     ACTION_KEYS,
     CONTROL_RANGES,
@@ -149,7 +149,7 @@ def test_a_control_period_out_of_range_is_refused(robot):
 
 def test_real_time_follows_the_clock_but_does_not_leap(monkeypatch):
     clock = types.SimpleNamespace(now_s=100.0)
-    monkeypatch.setattr(robot_module, "time", types.SimpleNamespace(perf_counter=lambda: clock.now_s))
+    monkeypatch.setattr(simulated, "time", types.SimpleNamespace(perf_counter=lambda: clock.now_s))
     with SimSO101(SimSO101Config(realtime=True, cameras=[])) as robot:
         robot.reset(0)
         clock.now_s += 0.1
@@ -164,7 +164,7 @@ def test_real_time_follows_the_clock_but_does_not_leap(monkeypatch):
         assert moved[0] > 5
         clock.now_s += 60
         robot.get_observation()
-        assert robot.sim_time_s == pytest.approx(0.3 + robot_module.LONGEST_LEAP_S, abs=0.011)
+        assert robot.sim_time_s == pytest.approx(0.3 + simulated.LONGEST_LEAP_S, abs=0.011)
 
 
 def test_units_go_there_and_back():

@@ -234,3 +234,20 @@ def test_a_sampler_asks_the_network_that_was_trained(network, rtc_max_delay):
         expected = policy.denoise(observation, noisy, torch.full((6,), level), known)
         assert expected.std() > 0.01
         assert torch.allclose(at_once(noisy, step), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("horizon", [1, 3, 4, 5])
+def test_the_narrowest_unet_sees_and_flies_one_observation_at_a_time(horizon):
+    settings = {"network": "unet", "hidden_dim": 16, "horizon": horizon, "n_action_steps": 1}
+    policy = small("action_diffusion", **settings)
+    one, other = some_batch(n=1), some_batch(n=1, seed=2)
+    noise = torch.randn(1, horizon, 3)
+    both = policy.predict_action_chunk(
+        {key: torch.cat([one[key], other[key]]) for key in one}, noise.repeat(2, 1, 1)
+    )
+    assert torch.allclose(policy.predict_action_chunk(one, noise), both[:1], atol=1e-5)
+    seen = []
+    policy.net.middle.first.register_forward_hook(lambda _, __, out: seen.append(out))
+    policy.predict_action_chunk(one, noise)
+    policy.predict_action_chunk(one, -noise)
+    assert not torch.allclose(seen[0], seen[-1], atol=1e-3), "its middle is told the actions"

@@ -63,11 +63,11 @@ class MlpDenoiser(nn.Sequential):
 class _FilmBlock(nn.Module):
     """Two convolutions over time; between them the condition scales and shifts each channel, beside a shortcut."""
 
-    def __init__(self, n_in: int, n_out: int, n_condition: int) -> None:
+    def __init__(self, n_in: int, n_out: int, n_condition: int, n_times: int) -> None:
         super().__init__()
-        self.first = _convolution(n_in, n_out)
+        self.first = _convolution(n_in, n_out, n_times)
         self.film = nn.Linear(n_condition, 2 * n_out)
-        self.second = _convolution(n_out, n_out)
+        self.second = _convolution(n_out, n_out, n_times)
         self.shortcut = nn.Conv1d(n_in, n_out, 1) if n_in != n_out else nn.Identity()
 
     def forward(self, x: Tensor, film: Tensor) -> Tensor:
@@ -76,8 +76,11 @@ class _FilmBlock(nn.Module):
         return self.second(self.first(x) * (1 + scale) + shift) + self.shortcut(x)
 
 
-def _convolution(n_in: int, n_out: int) -> nn.Sequential:
-    norm = nn.GroupNorm(math.gcd(8, n_out), n_out)
+def _convolution(n_in: int, n_out: int, n_times: int) -> nn.Sequential:
+    n_groups = math.gcd(8, n_out)
+    if n_out * n_times == n_groups:
+        n_groups //= 2  # a group of one number would be normalised to nothing
+    norm = nn.GroupNorm(n_groups, n_out)
     return nn.Sequential(nn.Conv1d(n_in, n_out, 5, padding=2), norm, nn.Mish())
 
 
@@ -95,16 +98,18 @@ class UnetDenoiser(nn.Module):
         condition_dim = max(8, hidden_dim // 4)
         self.condition = nn.Sequential(nn.Linear(n_observation + n_phase, condition_dim), nn.Mish())
 
-        def block(n_in: int, n_out: int) -> _FilmBlock:
-            return _FilmBlock(n_in, n_out, condition_dim)
+        n_times = -(-horizon // 4)  # at the middle, where time was halved twice
 
-        self.down = nn.ModuleList([block(action_dim, wide[0]), block(wide[0], wide[1])])
+        def block(n_in: int, n_out: int, times: int) -> _FilmBlock:
+            return _FilmBlock(n_in, n_out, condition_dim, times * n_times)
+
+        self.down = nn.ModuleList([block(action_dim, wide[0], 4), block(wide[0], wide[1], 2)])
         self.shrink = nn.ModuleList([nn.Conv1d(n, n, 3, stride=2, padding=1) for n in wide[:2]])
-        self.middle = block(wide[1], wide[2])
+        self.middle = block(wide[1], wide[2], 1)
         self.grow = nn.ModuleList(
             [nn.ConvTranspose1d(wide[2], wide[1], 4, 2, 1), nn.ConvTranspose1d(wide[1], wide[0], 4, 2, 1)]
         )
-        self.up = nn.ModuleList([block(2 * wide[1], wide[1]), block(2 * wide[0], wide[0])])
+        self.up = nn.ModuleList([block(2 * wide[1], wide[1], 2), block(2 * wide[0], wide[0], 4)])
         self.out = nn.Conv1d(wide[0], action_dim, 1)
 
     def forward(self, observation: Tensor, noisy: Tensor, phase: Tensor) -> Tensor:

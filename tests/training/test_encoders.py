@@ -33,9 +33,10 @@ def weights(tmp_path_factory):
     return path
 
 
-def test_a_resnet_from_nothing_has_no_batch_statistics_and_learns():
+@pytest.mark.parametrize("backbone", ["narrow", "conv", "resnet18"])
+def test_from_nothing_it_has_no_batch_statistics_and_learns(backbone):
     picture = (3, 40, 40)
-    policy = small("bc", picture, inputs=[CAMERA], vision_backbone="resnet18")
+    policy = small("bc", picture, inputs=[CAMERA], vision_backbone=backbone)
     batch = some_batch(n=4, picture=picture)
     for i, image in enumerate(batch[CAMERA]):  # a bright square in each corner
         image[:] = 0
@@ -104,10 +105,11 @@ def test_settings_that_contradict_are_refused():
 
 
 def test_pictures_too_small_to_tell_a_place_are_refused():
-    with pytest.raises(
-        ValueError, match=r"32x24 px, of which the network sees 16x12: .* needs 17 px each way"
-    ):
-        small("bc", inputs=[CAMERA], crop_ratio=0.5)
+    for backbone, ratio, seen, least in (("narrow", 0.25, "8x6", 9), ("conv", 0.5, "16x12", 17)):
+        says = rf"32x24 px, of which the network sees {seen}: .* needs {least} px each way"
+        with pytest.raises(ValueError, match=says):
+            small("bc", inputs=[CAMERA], vision_backbone=backbone, crop_ratio=ratio)
+    small("bc", inputs=[CAMERA], crop_ratio=0.5)
 
 
 def test_a_part_of_the_picture_the_same_in_a_window():

@@ -10,7 +10,7 @@ from lerobot.optim.schedulers import CosineAnnealingWithWarmupSchedulerConfig
 from lerobot.utils.constants import ACTION, OBS_ENV_STATE, OBS_STATE
 
 from collector.errors import UsageError
-from training.policies.encoders import BACKBONES
+from training.policies.encoders import BACKBONES, SMALL
 
 
 @dataclass
@@ -26,7 +26,7 @@ class ChunkConfig(PreTrainedConfig):
     n_layers: int = 3  # hidden layers of the network
     image_size: int = 96  # larger images are shrunk to so many pixels in height and width
     image_dim: int = 64  # numbers that the network gets of each image
-    vision_backbone: str = "conv"  # conv (small, for a CPU), resnet18 or resnet34
+    vision_backbone: str = "narrow"  # narrow (for a CPU), conv (twice as wide at first), resnet18 or resnet34
     # A ResNet's first weights, on the Hub or in a file, such as: timm/resnet18.a1_in1k (default: random)
     pretrained_backbone_weights: str | None = None
     freeze_vision_encoder: bool = False  # leave pretrained weights as they are
@@ -66,7 +66,7 @@ class ChunkConfig(PreTrainedConfig):
             if getattr(self, name) < 1:
                 raise UsageError(f"--policy.{name}={getattr(self, name)}: it must be at least 1")
         check_choice("vision_backbone", self.vision_backbone, BACKBONES)
-        if self.pretrained_backbone_weights and self.vision_backbone == "conv":
+        if self.pretrained_backbone_weights and self.vision_backbone in SMALL:
             raise UsageError(
                 "--policy.pretrained_backbone_weights needs --policy.vision_backbone=resnet18 or resnet34"
             )
@@ -169,7 +169,8 @@ def check_size(config: ChunkConfig, camera: str, size: tuple[int, ...]) -> None:
     """Raise `ValueError` where so little is left of a picture of (height, width) that no place in it can be told."""
     height, width = (config.image_size,) * 2 if max(size) > config.image_size else size
     seen = [round(config.crop_ratio * length) for length in (width, height)]
-    least = 17 if config.vision_backbone == "conv" else 33  # they halve it four and five times
+    # Halved three, four and five times, two places are left each way.
+    least = {"narrow": 9, "conv": 17}.get(config.vision_backbone, 33)
     if min(seen) < least:
         raise ValueError(
             f"'{camera}' has {size[1]}x{size[0]} px, of which the network sees {seen[0]}x{seen[1]}: with "

@@ -1,11 +1,16 @@
 """Rounds of HG-DAgger on the simulated SO-101, beside as many rounds of further demonstrations.
 
     python tests/benchmarks/bench_interactive.py [--rounds=3] [--flights=20] [--steps=2000] [--episodes=100]
+        [--repetitions=0,1,2] [--out=FOLDER]
 
 Round 0 is behaviour cloning of a few scripted demonstrations. In each further round the policy flies, and the script
 takes over where it has not succeeded after 4 s (`demodeck rollout --strategy=interactive`); the next policy is trained,
 from fresh weights, on everything that the script flew so far (`--dataset.policy_weight=0`). The other column gets as
 many further demonstrations from fresh starts instead. Every policy flies the same evaluation seeds; p is McNemar's.
+
+A repetition has its own training seed, demonstrations and rounds, and the same evaluation seeds. Several are summed up:
+the mean over them, with its 95 % interval by Student's t, of the success and of what 100 s more of a person's flying
+brought (points of success since round 0). With `--out` what was flown already is read from there.
 """
 
 from __future__ import annotations
@@ -18,6 +23,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from scipy.stats import t as student
 
 from collector.dataset.reader import Dataset
 from training.intervals import mcnemar_exact
@@ -25,7 +31,8 @@ from training.intervals import mcnemar_exact
 PROJECT = Path(__file__).parents[2]
 FPS = 20
 TAKEOVER_AFTER_S = 4
-DEMONSTRATION_SEED, ROLLOUT_SEED, EVALUATION_SEED = 10_000, 20_000, 30_000
+DEMONSTRATION_SEED, ROLLOUT_SEED, EVALUATION_SEED, TRAINING_SEED = 10_000, 20_000, 30_000, 1000
+SEEDS_A_REPETITION = 1000
 ROBOT = ("--robot.type=sim_so101", "--robot.realtime=false", "--robot.cameras=[]")
 
 
@@ -39,9 +46,29 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=2000, help="of each training")
     parser.add_argument("--episodes", type=int, default=100, help="of each evaluation")
     parser.add_argument("--type", default="bc", help="of the policies")
+    parser.add_argument("--repetitions", default="0", help="which, by number")
+    parser.add_argument("--out", type=Path, default=None, help="folder of the results")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        rows = run(Path(name), given)
+    repetitions = []
+    for number in map(int, given.repetitions.split(",")):
+        known = given.out and given.out / f"repetition-{number}.json"
+        if known and known.exists():
+            repetitions.append(json.loads(known.read_text()))
+        else:
+            with tempfile.TemporaryDirectory() as name:
+                repetitions.append(run(Path(name), given, number))
+            if known:
+                given.out.mkdir(parents=True, exist_ok=True)
+                known.write_text(json.dumps(repetitions[-1]))
+        print(f"\nrepetition {number}\n")
+        print_one(repetitions[-1])
+    if len(repetitions) > 1:
+        print()
+        print_all(repetitions)
+
+
+def print_one(rows: list[dict]) -> None:
+    """Print the table of one repetition."""
     print("| round | flown | the script flew [s] | succeeded | 95 % interval | p against round 0 |")
     print("|---|---|---|---|---|---|")
     first = rows[0]["flights"]
@@ -56,9 +83,41 @@ def main() -> None:
         )
 
 
-def run(folder: Path, given: argparse.Namespace) -> list[dict]:
+def print_all(repetitions: list[list[dict]]) -> None:
+    """Print the table of several, which have the same rounds in the same order."""
+    print(
+        "| round | flown | the script flew [s] | succeeded, each | mean | 95 % interval | points per 100 s more |"
+    )
+    print("|---|---|---|---|---|---|---|")
+    first = repetitions[0][0]
+    for place, row in enumerate(repetitions[0]):
+        rows = [rows[place] for rows in repetitions]
+        rates = np.array([row["successes"] / row["n"] for row in rows])
+        seconds = np.array([row["flown_s"] for row in rows])
+        words = [
+            f"{row['round']} | {row['way']} | {seconds.mean():.0f}",
+            ", ".join(str(row["successes"]) for row in rows) + f" of {row['n']}",
+            f"{rates.mean():.0%}",
+            "{:.0%} to {:.0%}".format(*np.clip(interval(rates), 0, 1)),
+        ]
+        if row is not first:
+            before = [rows[0] for rows in repetitions]
+            gained = 100 * (rates - [row["successes"] / row["n"] for row in before])
+            gained *= 100 / (seconds - [row["flown_s"] for row in before])
+            words.append("{:.0f} ({:.0f} to {:.0f})".format(gained.mean(), *interval(gained)))
+        print(f"| {' | '.join(words)} |" + (" |" if row is first else ""))
+
+
+def interval(values: np.ndarray) -> tuple[float, float]:
+    """Return the 95 % interval of the mean of a few values, by Student's t."""
+    half = student.ppf(0.975, len(values) - 1) * values.std(ddof=1) / len(values) ** 0.5
+    return float(values.mean() - half), float(values.mean() + half)
+
+
+def run(folder: Path, given: argparse.Namespace, repetition: int) -> list[dict]:
     """Return the evaluation of each policy: `round`, `way`, `flown_s`, `flights` (success by seed) and eval's own."""
-    seeds = iter(range(DEMONSTRATION_SEED, ROLLOUT_SEED, given.flights))
+    shift, given.seed = repetition * SEEDS_A_REPETITION, TRAINING_SEED + repetition
+    seeds = iter(range(DEMONSTRATION_SEED + shift, ROLLOUT_SEED, given.flights))
     demonstrations = [demonstrate(folder / "demonstrations-0", given.flights, next(seeds))]
     sets = {"demonstrations": demonstrations, "interactive": list(demonstrations)}
     policy = train(folder / "policy-0", demonstrations, given)
@@ -67,7 +126,7 @@ def run(folder: Path, given: argparse.Namespace) -> list[dict]:
         for way, flown in sets.items():
             new = folder / f"{way}-{number}"
             if way == "interactive":
-                interact(new, policy, given.flights, ROLLOUT_SEED + number * given.flights)
+                interact(new, policy, given.flights, ROLLOUT_SEED + shift + number * given.flights)
             else:
                 demonstrate(new, given.flights, next(seeds))
             flown.append(new)
@@ -115,7 +174,8 @@ def train(output: Path, sets: list[Path], given: argparse.Namespace) -> Path:
         demodeck("edit", "merge", *map(str, sets), f"--output={root}")
     demodeck(
         "train", f"--policy.type={given.type}", f"--dataset.root={root}", f"--dataset.repo_id=bench/{root.name}",
-        "--dataset.policy_weight=0", f"--steps={given.steps}", "--save_freq=0", f"--output_dir={output}",
+        "--dataset.policy_weight=0", f"--steps={given.steps}", "--save_freq=0", f"--seed={given.seed}",
+        f"--output_dir={output}",
         "--policy.push_to_hub=false",
     )  # fmt: skip
     return output

@@ -44,13 +44,23 @@ ONNX = ", ONNX"
 def policies() -> dict[str, Any]:
     """Return the policies by the name of their row; those of `ONNX` rows are given as they are exported."""
     common = {"input_features": dict(SEEN), "output_features": dict(DONE), "device": "cpu"}
-    made: dict[str, Any] = {"bc": BcPolicy(BcConfig(**common, n_obs_steps=N_OBS_STEPS))}
+    made: dict[str, Any] = {
+        "bc": BcPolicy(BcConfig(**common, n_obs_steps=N_OBS_STEPS)),
+        "bc, gmm": BcPolicy(BcConfig(**common, n_obs_steps=N_OBS_STEPS, head="gmm")),
+    }
     for network in ("mlp", "unet", "transformer"):
         for steps in (1, 2, 5, 10) if network == "mlp" else (5,):
             config = ActionDiffusionConfig(
                 **common, n_obs_steps=N_OBS_STEPS, network=network, num_inference_steps=steps
             )
             made[f"action_diffusion, {network}, DDIM-{steps}"] = ActionDiffusionPolicy(config)
+    for name, settings in (
+        ("mlp, DDIM-20", {"num_inference_steps": 20}),
+        ("mlp, Euler-5", {"prediction_type": "velocity"}),
+        ("transformer of 64, DDIM-5", {"network": "transformer", "hidden_dim": 128}),
+    ):
+        config = ActionDiffusionConfig(**common, n_obs_steps=N_OBS_STEPS, **settings)
+        made[f"action_diffusion, {name}"] = ActionDiffusionPolicy(config)
     for name, settings in (
         ("mlp, DDIM-5", {}),
         ("unet, DDIM-5", {"network": "unet"}),

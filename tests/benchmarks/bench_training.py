@@ -84,7 +84,8 @@ def lerobots(root: Path, camera: str | None, episodes: list[int]) -> Any:
 
 
 def loader(theirs: Any, workers: int) -> Any:
-    more = {"persistent_workers": True} if workers else {}
+    # A forked worker would inherit locks of the decoder's threads here, and now and then wait for ever.
+    more: dict[str, Any] = {"persistent_workers": True, "multiprocessing_context": "spawn"} if workers else {}
     order = torch.Generator().manual_seed(0)
     return torch.utils.data.DataLoader(
         theirs, BATCH, shuffle=True, drop_last=True, num_workers=workers, generator=order, **more

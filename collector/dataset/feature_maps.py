@@ -2,6 +2,7 @@
 
 - `fourier`: random Fourier features of standardised entries; any smooth reward, but weights that nobody can read.
 - `entries`: each entry and its square, standardised and clipped.
+- `dynamics`: what a network had to know of a frame to foretell the next one (`training.irl.dynamics` learns it).
 - named ones, from a file: expressions over entries, each brought from its range to [0, 1].
 
 A map is a few words and arrays, so that it travels with the weights; numpy alone computes it.
@@ -19,9 +20,11 @@ import numpy as np
 from collector.dataset.expressions import Entries, Expression
 from collector.errors import DataError, UsageError, shown
 
-KINDS = ("fourier", "entries", "named")
+KINDS = ("fourier", "entries", "dynamics", "named")
+UNREADABLE = {"fourier": "random Fourier features", "dynamics": "learnt features"}  # no words for each
 _CLIP = 4.0  # standardised entries are kept within so many standard deviations
 _LEAST_SPREAD = 1e-6
+_LEAST_LENGTH = 1e-12  # of an embedding, to divide by
 _PAIRS = 2000  # of frames, to measure how far apart frames are
 _QUANTILES = (0.01, 0.99)  # a named feature's range, where its file gives none
 
@@ -38,8 +41,7 @@ class FeatureMap:
         entries: Names of each column's entries; [] where it has none.
         expressions: Of `named`, one a feature.
         about: Of `named`, what each one is, in words.
-        arrays: `mean` and `std` of x, (dim,), with `frequencies` (dim, n_features / 2) for `fourier`; `low` and
-            `high`, (n_features,), for `named`. float64.
+        arrays: As `array_shapes` has them: `mean` and `std` of x, but `low` and `high` for `named`; float64.
     """
 
     kind: str
@@ -54,12 +56,7 @@ class FeatureMap:
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise DataError(f"features of kind '{shown(self.kind)}': known are {', '.join(KINDS)}")
-        dim, n = sum(self.widths[column] for column in self.columns), len(self.names)
-        due: dict[str, tuple[int, ...]] = {"low": (n,), "high": (n,)}
-        if self.kind != "named":
-            due = {"mean": (dim,), "std": (dim,)}
-        if self.kind == "fourier":
-            due["frequencies"] = (dim, n // 2)
+        due = array_shapes(self.kind, sum(self.widths[c] for c in self.columns), len(self.names))
         found = {name: array.shape for name, array in self.arrays.items()}
         if found != due or not all(np.isfinite(array).all() for array in self.arrays.values()):
             raise DataError(f"features of kind '{self.kind}' need finite arrays {due}, there are {found}")
@@ -82,9 +79,14 @@ class FeatureMap:
             raise DataError(
                 f"{bad.sum()} frames hold NaN or infinity in {', '.join(self.columns)}: leave those flights out"
             )
-        z = np.clip((x - self.arrays["mean"]) / self.arrays["std"], -_CLIP, _CLIP)
+        z = standardised(x, self.arrays)
         if self.kind == "entries":
             return np.concatenate([z / _CLIP, (z / _CLIP) ** 2], axis=1) / np.sqrt(2 * z.shape[1])
+        if self.kind == "dynamics":
+            # phi(x) = f(z) / ||f(z)||, f a perceptron with a hidden layer: ||phi|| = 1.
+            hidden = np.tanh(z @ self.arrays["hidden_weight"] + self.arrays["hidden_bias"])
+            embedded = hidden @ self.arrays["embedding_weight"] + self.arrays["embedding_bias"]
+            return embedded / np.maximum(np.linalg.norm(embedded, axis=1, keepdims=True), _LEAST_LENGTH)
         # phi(x) = (cos(Omega z), sin(Omega z)) / sqrt(D): ||phi|| = 1. Rahimi & Recht 2007, the paired form.
         phase = z @ self.arrays["frequencies"]
         return np.concatenate([np.cos(phase), np.sin(phase)], axis=1) / np.sqrt(phase.shape[1])
@@ -153,6 +155,30 @@ class FeatureMap:
             )
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise DataError(f"a reward's features are damaged ({error!r}): learn or pull it again") from None
+
+
+def array_shapes(kind: str, dim: int, n: int) -> dict[str, tuple[int, ...]]:
+    """Return the arrays that a kind of features needs, and their shapes.
+
+    Args:
+        kind: One of `KINDS`.
+        dim: Entries of x.
+        n: Features.
+    """
+    if kind == "named":
+        return {"low": (n,), "high": (n,)}
+    shapes: dict[str, tuple[int, ...]] = {"mean": (dim,), "std": (dim,)}
+    if kind == "fourier":
+        shapes["frequencies"] = (dim, n // 2)
+    if kind == "dynamics":
+        shapes |= {"hidden_weight": (dim, n), "hidden_bias": (n,)}
+        shapes |= {"embedding_weight": (n, n), "embedding_bias": (n,)}
+    return shapes
+
+
+def standardised(x: np.ndarray, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Return vectors by the `mean` and `std` of a map's arrays, clipped, (n_frames, dim)."""
+    return np.clip((x - arrays["mean"]) / arrays["std"], -_CLIP, _CLIP)
 
 
 def _standard(table: Mapping[str, np.ndarray], columns: Sequence[str]) -> tuple[np.ndarray, ...]:

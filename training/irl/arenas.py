@@ -22,6 +22,7 @@ from training.irl.flying import Rig
 from training.irl.robot_worlds import RobotWorld
 from training.irl.simulated import Demonstrations
 from training.irl.successor import RlSettings
+from training.irl.transitions import Transitions
 from training.irl.views import named_view
 from training.irl.worlds import PendulumWorld, Phi, Pilot, Start, World
 
@@ -45,6 +46,7 @@ class Arena:
         expert: What the expert is worth by that measure, where known.
         rl: What suits inner learners there.
         rig: For a policy that flies a robot.
+        frames: Flown for features that are learnt.
     """
 
     make_world: Callable[..., World]
@@ -56,6 +58,7 @@ class Arena:
     expert: float
     rl: RlSettings = field(default_factory=RlSettings)
     rig: Rig | None = None
+    frames: int = 0
 
 
 def pendulum_arena(n: int, seed: int, features: str = "named", copies: int = 8) -> Arena:
@@ -77,7 +80,14 @@ def pendulum_arena(n: int, seed: int, features: str = "named", copies: int = 8) 
     start = pendulum.first_states(50, pendulum.EVALUATION_SEED)
     expert = float(pendulum.returns(*swing.fly(start, pendulum.expert_values())).mean())
     return Arena(
-        lambda n_copies=copies: PendulumWorld(n_copies), shown, phi, phi.names, judge, "mean return", expert
+        lambda n_copies=copies: PendulumWorld(n_copies),
+        shown,
+        phi,
+        phi.names,
+        judge,
+        "mean return",
+        expert,
+        frames=pendulum.frames_for(features),
     )
 
 
@@ -105,10 +115,21 @@ def so101_arena(n: int, seed: int, features: str = "sim_so101_grip", copies: int
     shown = _scripted(make, [DEMONSTRATED_FROM + 1000 * seed + i for i in range(n)])
     names = PickPlaceTask.environment_state_names
     entries = {"observation.state": list(ACTION_KEYS), "observation.environment_state": names}
-    view = named_view(features, shown.seen, entries)
+    view = named_view(features, shown.seen, entries, lambda: _shown_transitions(shown), seed)
     rig = Rig(ACTION_KEYS, names, ACTION_KEYS, SO101_FPS)
     judge = _success_judge(make)
     return Arena(make, shown, view, view.names, judge, "success rate", 1.0, ON_ROBOTS, rig)
+
+
+def _shown_transitions(shown: Demonstrations) -> Transitions:
+    """Return the demonstrations' own transitions, for features that are learnt from them."""
+    assert shown.actions is not None
+    return Transitions(
+        np.concatenate([flight[:-1] for flight in shown.observations]),
+        np.concatenate([flight[:-1] for flight in shown.actions]),
+        np.concatenate([flight[1:] for flight in shown.observations]),
+        np.zeros(sum(len(flight) - 1 for flight in shown.observations), bool),
+    )
 
 
 def _scripted(make: Callable[..., RobotWorld], seeds: list[int]) -> Demonstrations:
@@ -207,7 +228,7 @@ def pusht_arena(
     names = PushTTask.environment_state_names
     entries = {"observation.state": list(STATE_KEYS), "observation.environment_state": names}
     shown = Demonstrations(flights, done, [flight[0] for flight in flights])
-    view = named_view(features, shown.seen, entries)
+    view = named_view(features, shown.seen, entries, lambda: _shown_transitions(shown), seed)
 
     def judge(pilot: Pilot, episodes: int) -> float:
         return float(np.mean(_best(make(), pilot, [JUDGED_FROM + i for i in range(episodes)], success=False)))

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 class IrlConfig(draccus.ChoiceRegistry, abc.ABC):
     """What every learner of rewards has."""
 
-    # What the reward weighs: fourier, entries, a file of named features, or one of those shipped: sim_so101,
-    # sim_so101_grip, pusht
+    # What the reward weighs: fourier, entries, dynamics (learnt to foretell the next frame), a file of named features,
+    # or one of those shipped: sim_so101, sim_so101_grip, pusht
     features: str = "fourier"
     # Train a policy behind the reward; false leaves it at the reward
     policy: bool = True
@@ -39,7 +39,7 @@ class IrlConfig(draccus.ChoiceRegistry, abc.ABC):
     private: bool | None = None
     # Columns that features and learner see (default: observation.state and observation.environment_state)
     inputs: list[str] | None = None
-    # Random Fourier features, an even number
+    # Random Fourier features or learnt ones, an even number
     n_features: int = 200
     # Of Fourier features: over which share of the median distance between two frames the reward may change
     bandwidth: float = 0.5

@@ -15,6 +15,7 @@ from typing import Any
 from collector.errors import UsageError, shown
 
 SHIPPED = Path(__file__).with_name("feature_files")
+FITTED = ("fourier", "entries", "dynamics")  # what needs no file
 _KEYS = {"value", "range", "about"}
 
 Written = dict[str, tuple[str, tuple[float, float] | None, str]]
@@ -40,7 +41,7 @@ def read_features(name: str) -> Written:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UsageError(
-            f"{where}: there is no such file; give one, or fourier, entries, {', '.join(shipped())}"
+            f"{where}: there is no such file; give one, or {', '.join([*FITTED, *shipped()])}"
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{where} cannot be read: {shown(error)}") from None

@@ -25,6 +25,7 @@ from training.irl.expectations import Expectations, estimate
 from training.irl.features import NamedFeatures, RandomFourier
 from training.irl.iterates import IterateFolder
 from training.irl.transitions import Transitions
+from training.irl.views import named_view
 
 DEMONSTRATION_SEED, EVALUATION_SEED = 10_000, 0
 RIVAL_STEPS = 1500
@@ -40,7 +41,7 @@ class Features(Protocol):
         """Their names."""
         ...
 
-    def __call__(self, observation: np.ndarray) -> np.ndarray:
+    def __call__(self, observation: np.ndarray, /) -> np.ndarray:
         """Return features of observations, (n, observation_dim) to (n, n_features)."""
         ...
 
@@ -54,7 +55,29 @@ FEATURES: dict[str, Callable[[int], Features]] = {
         }
     ),
     "fourier": lambda seed: RandomFourier(_SCALE, _WAVES, _BANDWIDTH, seed),
+    "dynamics": lambda seed: learnt_features(seed),
 }
+LEARNT_FROM = 20  # flights with torques drawn by chance, by which `dynamics` are learnt
+
+
+def learnt_features(seed: int) -> Features:
+    """Return features learnt to foretell the pendulum, from flights with torques that are drawn, each for .2 s."""
+    rng = np.random.default_rng([seed, 0xD1FA])
+    state = rng.uniform([-np.pi, -1], [np.pi, 1], size=(LEARNT_FROM, 2))
+    drawn = rng.uniform(-swing.MAX_TORQUE, swing.MAX_TORQUE, size=(LEARNT_FROM, swing.FRAMES // 4 + 1))
+    torques = np.repeat(drawn, 4, axis=1)[:, : swing.FRAMES]
+    states = np.empty((LEARNT_FROM, swing.FRAMES, 2))
+    for t in range(swing.FRAMES):
+        states[:, t] = state
+        state = swing.step(state, torques[:, t])
+    seen = swing.observe(states).reshape(-1, 3)
+    entries = {"observation.state": ["cosine", "sine", "speed"]}
+    return named_view("dynamics", seen, entries, lambda: transitions(states, torques), seed)
+
+
+def frames_for(features: str) -> int:
+    """Return how many frames were flown to learn features of a kind."""
+    return LEARNT_FROM * swing.FRAMES if features == "dynamics" else 0
 
 
 class SwingLearner:
@@ -171,7 +194,7 @@ def experiment(
         "margin": outcome.margin / expert.norm,
         "truncation": expert.truncation / expert.norm,
         "seconds": seconds,
-        "frames": len(outcome.iterates) * states.shape[0] * states.shape[1],
+        "frames": frames_for(features) + len(outcome.iterates) * states.shape[0] * states.shape[1],
         "expert": worth(expert_values()),
         "mixture": float(sum(outcome.mixture[i] * worth(outcome.iterates[i].policy["values"]) for i in used)),
         "best": worth(outcome.iterates[outcome.best].policy["values"]),

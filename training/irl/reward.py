@@ -15,7 +15,7 @@ from lerobot.configs.rewards import RewardModelConfig
 from lerobot.rewards.pretrained import PreTrainedRewardModel
 from torch import Tensor
 
-from collector.dataset.feature_maps import FeatureMap
+from collector.dataset.feature_maps import FeatureMap, array_shapes
 from collector.dataset.linear_reward import TYPE, LinearReward
 
 
@@ -47,19 +47,12 @@ class LinearRewardModel(PreTrainedRewardModel):
         """
         super().__init__(config)
         reward: LinearReward | None = kwargs.get("reward")
-        n = len(config.features.get("names", []))
-        dim = sum(config.features.get("widths", {}).values())
-        arrays: dict[str, np.ndarray] = (
-            {"weights": np.zeros(n)} if reward is None else {"weights": reward.weights}
-        )
         if reward is not None:
-            arrays |= reward.features.arrays
-        elif config.features.get("kind") == "named":
-            arrays |= {"low": np.zeros(n), "high": np.ones(n)}
+            arrays = {"weights": reward.weights} | reward.features.arrays
         else:
-            arrays |= {"mean": np.zeros(dim), "std": np.ones(dim)}
-            if config.features.get("kind") == "fourier":
-                arrays["frequencies"] = np.zeros((dim, n // 2))
+            n, dim = len(config.features.get("names", [])), sum(config.features.get("widths", {}).values())
+            due = {"weights": (n,)} | array_shapes(config.features.get("kind", ""), dim, n)
+            arrays = {name: np.full(shape, float(name in ("std", "high"))) for name, shape in due.items()}
         self._arrays = [name for name in arrays if name != "weights"]
         for name, array in arrays.items():
             self.register_buffer(name, torch.as_tensor(array, dtype=torch.float32))

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from collector.dataset.durable import write_bytes
+from collector.dataset.feature_maps import UNREADABLE
 from collector.dataset.linear_reward import LinearReward
 from training.irl.task import Flights
 
@@ -60,10 +61,11 @@ def write_reward_card(folder: Path, reward: LinearReward, flights: Flights) -> N
 
 def _weights(reward: LinearReward) -> list[str]:
     features = reward.features
-    if features.kind == "fourier":
+    if features.kind in UNREADABLE:
+        kind = f"{len(features.names)} {UNREADABLE[features.kind]}"
         return [
-            f"{len(features.names)} random Fourier features of {', '.join(features.columns)}: their weights cannot be "
-            "read; the picture and the ranking can. For weights in words: `--irl.features=entries`, or a file."
+            f"{kind} of {', '.join(features.columns)}: their weights cannot be read; the picture and the ranking can. "
+            "For weights in words: `--irl.features=entries`, or a file."
         ]
     lines = ["| weight | feature | what it is |", "|---|---|---|"]
     for name, weight in reward.by_weight()[:_SHOWN]:

@@ -20,7 +20,7 @@ import torch
 from lerobot.utils.constants import ACTION
 
 from collector.dataset.durable import make_folder, write_bytes
-from collector.dataset.feature_maps import FeatureMap, fit_entries, fit_fourier, fit_named
+from collector.dataset.feature_maps import FeatureMap
 from collector.dataset.linear_reward import LinearReward, frame_table
 from collector.dataset.reader import Dataset
 from collector.errors import DataError, UsageError
@@ -28,9 +28,11 @@ from training.checkpoints import write_checkpoint
 from training.config import TrainConfig
 from training.data import EpisodeFrames
 from training.interrupt import StopRequest
-from training.irl.feature_file import read_features
+from training.irl.feature_file import FITTED, read_features
 from training.irl.reward_card import write_reward_card
 from training.irl.task import Flights, Learnt, Task
+from training.irl.transitions import transitions_of_dataset
+from training.irl.views import fit_features
 from training.source import Provenance
 
 FOLDER, REWARD = "irl", "reward"
@@ -79,10 +81,10 @@ class Stage:
                 f"{dataset.root} has neither {' nor '.join(_INPUTS)}: say by --irl.inputs what is seen; it has "
                 f"{', '.join(numeric)}"
             )
-        written = (
-            None if config.irl.features in ("fourier", "entries") else read_features(config.irl.features)
-        )
-        seen = inputs if written is None else tuple(dict.fromkeys([*inputs, *_nameable(numeric)]))
+        seen = inputs
+        if config.irl.features not in FITTED:
+            read_features(config.irl.features)  # wrong ones are told before the flights are read
+            seen = tuple(dict.fromkeys([*inputs, *_nameable(numeric)]))
         episodes = provenance.episodes
         flights = Flights(
             dataset,
@@ -98,15 +100,17 @@ class Stage:
         config = _with_discount(config, flights)
         assert config.irl is not None
         entries = {name: _entry_names(dataset, name) for name in seen}
-        table = {name: flights.columns[name] for name in inputs}
-        if config.irl.features == "fourier":
-            features = fit_fourier(
-                table, inputs, entries, config.irl.n_features, config.irl.bandwidth, config.seed
-            )
-        elif written is None:
-            features = fit_entries(table, inputs, entries)
-        else:
-            features = fit_named(flights.columns, entries, written)
+        features = fit_features(
+            config.irl.features,
+            flights.columns,
+            inputs,
+            entries,
+            lambda: transitions_of_dataset(dataset, episodes, inputs),
+            config.irl.n_features,
+            config.irl.bandwidth,
+            config.seed,
+            cls._say,
+        )
         return cls(config, provenance, flights, inputs, features)
 
     @property

@@ -156,7 +156,7 @@ def trial(
         "margin": outcome.margin / expert.norm,
         "iterations": len(outcome.iterates) - 1,
         "reason": outcome.reason,
-        "frames": learner.frames,
+        "frames": arena.frames + learner.frames,
         "shortfall": max(missed),
         "weights": dict(zip(arena.names, map(float, best.weights))),
         **cost,

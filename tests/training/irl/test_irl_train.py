@@ -155,6 +155,19 @@ def test_iq_learn_leaves_a_reward_a_network_and_a_policy_of_its_own_actions(flig
     assert (output_dir / "checkpoints/last/pretrained_model/model.safetensors").is_file()
 
 
+def test_features_may_be_learnt_too(flights, others, tmp_path, capsys):
+    from training.irl.reward import load_reward
+
+    output_dir = tmp_path / "run"
+    assert train(flights, output_dir, "--irl.features=dynamics", "--irl.policy=false") == 0
+    assert "features learnt from the dynamics explain 9" in capsys.readouterr().err  # of 100 %
+    reward = LinearReward.load(output_dir / "reward")
+    values = worths(reward, others)
+    assert values[:6].min() > values[6:].max()
+    assert load_reward(output_dir / "reward").linear().features.names == reward.features.names
+    assert "40 learnt features" in (output_dir / "reward/README.md").read_text()
+
+
 def test_named_features_have_weights_that_can_be_read(flights, others, tmp_path):
     file = tmp_path / "mine.toml"
     file.write_text('[arrived]\nvalue = "norm(x - 1, y - 1)"\nrange = [2, 0]\n[left]\nvalue = "-x"\n')
@@ -171,7 +184,7 @@ def test_named_features_have_weights_that_can_be_read(flights, others, tmp_path)
     [
         (
             ["--irl.features=nowhere.toml"],
-            "there is no such file; give one, or fourier, entries, pusht, sim_so101",
+            "there is no such file; give one, or fourier, entries, dynamics, pusht, sim_so101",
         ),
         (["--irl.features=sim_so101"], "there is no entry 'cube.x_m'; there are x, y"),
         (["--irl.n_features=7"], "it must be an even number"),

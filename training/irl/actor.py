@@ -111,6 +111,21 @@ class Actor:
         kept = {name.removeprefix(NETWORK): v for name, v in policy.items() if name.startswith(NETWORK)}
         self.net.load_state_dict({name: torch.as_tensor(array) for name, array in kept.items()})
 
+    @staticmethod
+    def mean_of(policies: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+        """Return the mean of the weights of policies that came one from another in small steps.
+
+        What drove them about falls out of it (Polyak & Juditsky 1992, "Acceleration of stochastic approximation by
+        averaging"; for networks Izmailov et al. 2018, arXiv 1803.05407).
+        """
+        first = policies[0]
+        mean = {
+            name: np.mean([policy[name] for policy in policies], axis=0).astype(first[name].dtype)
+            for name in first
+            if name.startswith(NETWORK)
+        }
+        return first | mean
+
     def of(self, policy: dict[str, np.ndarray]) -> Actor:
         """Return a kept policy of the same shape."""
         other = copy.copy(self)

@@ -18,7 +18,7 @@ the nearest mixture of all policies is reached (the Frank-Wolfe gap is 0; Jaggi 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
@@ -32,6 +32,7 @@ from training.irl.updates import STEPWISE, UPDATES, nearest_mixture
 REASONS = {
     "reached": "the margin fell to epsilon",
     "settled": "no policy comes nearer to the demonstrations",
+    "near": "its policies have been near to the demonstrations for long enough",
     "iterations": "all iterations are done",
     "stopped": "it was stopped",
 }
@@ -74,6 +75,9 @@ class Settings:
         seed: Of pi_0 and of whatever the learner draws.
         patience: Policies in a row that come no nearer before it ends: 1 where each is optimal for its reward, more
             where the learner only approximates.
+        near: Of `matching`: distance, in shares of ||mu_E||, below which a policy is near; it ends `patience` policies
+            behind the first that is. A mean of few flights is not known so well that coming nearer would mean
+            anything, and what is left of the gap drives a policy about. 0: only `epsilon` ends it.
     """
 
     update: str = "max_margin"
@@ -81,6 +85,7 @@ class Settings:
     epsilon: float = 1e-3
     seed: int = 0
     patience: int = 1
+    near: float = 0.0
 
     def __post_init__(self) -> None:
         if self.update not in UPDATES | STEPWISE:
@@ -89,8 +94,9 @@ class Settings:
             raise UsageError(f"{self.iterations} iterations: at least 1 is needed")
         if self.patience < 1:
             raise UsageError(f"patience {self.patience}: it must be at least 1")
-        if not self.epsilon >= 0:
-            raise UsageError(f"epsilon {self.epsilon}: it must be at least 0")
+        for name in ("epsilon", "near"):
+            if not getattr(self, name) >= 0:
+                raise UsageError(f"{name} {getattr(self, name)}: it must be at least 0")
 
 
 @dataclass(frozen=True)
@@ -202,9 +208,22 @@ def _next(iterates: list[Iterate], expert: Expectations, settings: Settings) -> 
         )
     ):
         reason = "settled"
+    elif (
+        settings.update in STEPWISE
+        and len(near_ones(iterates, settings.near * expert.norm)) > settings.patience
+    ):
+        reason = "near"
     elif len(iterates) > settings.iterations:
         reason = "iterations"
     return reason, found.margin, found.weights
+
+
+def near_ones(iterates: Sequence[Iterate], distance: float) -> Sequence[Iterate]:
+    """Return the first policy that came within a distance of the expert, and all behind it."""
+    for place, iterate in enumerate(iterates):
+        if iterate.distance < distance:
+            return iterates[place:]
+    return []
 
 
 def _came_no_nearer(update: Callable[..., Any], policies: np.ndarray, expert: Expectations) -> bool:
@@ -242,7 +261,7 @@ def _iterate(
 def _record(learner: Learner, expert: Expectations, settings: Settings) -> dict[str, Any]:
     """Return what must be the same for iterates to belong together; more iterations may be asked for later."""
     given = asdict(settings)
-    for free in ("iterations", "epsilon", "patience"):
+    for free in ("iterations", "epsilon", "patience", "near"):
         del given[free]
     return given | {
         "features": list(learner.names),

@@ -25,12 +25,12 @@ from training.irl.expectations import Expectations, estimate
 from training.irl.features import NamedFeatures, RandomFourier
 from training.irl.iterates import IterateFolder
 from training.irl.transitions import Transitions
-from training.irl.views import named_view
+from training.irl.views import View
 
 DEMONSTRATION_SEED, EVALUATION_SEED = 10_000, 0
 RIVAL_STEPS = 1500
 _SCALE = np.array([1.0, 1.0, swing.MAX_SPEED])
-_BANDWIDTH, _WAVES = 0.5, 100
+_BANDWIDTH, _WAVES, _LEARNT = 0.5, 100, 128
 
 
 class Features(Protocol):
@@ -60,8 +60,10 @@ FEATURES: dict[str, Callable[[int], Features]] = {
 LEARNT_FROM = 20  # flights with torques drawn by chance, by which `dynamics` are learnt
 
 
-def learnt_features(seed: int) -> Features:
+def learnt_features(seed: int, steps: int = 2000) -> Features:
     """Return features learnt to foretell the pendulum, from flights with torques that are drawn, each for .2 s."""
+    from training.irl.dynamics import fit_dynamics
+
     rng = np.random.default_rng([seed, 0xD1FA])
     state = rng.uniform([-np.pi, -1], [np.pi, 1], size=(LEARNT_FROM, 2))
     drawn = rng.uniform(-swing.MAX_TORQUE, swing.MAX_TORQUE, size=(LEARNT_FROM, swing.FRAMES // 4 + 1))
@@ -72,7 +74,9 @@ def learnt_features(seed: int) -> Features:
         state = swing.step(state, torques[:, t])
     seen = swing.observe(states).reshape(-1, 3)
     entries = {"observation.state": ["cosine", "sine", "speed"]}
-    return named_view("dynamics", seen, entries, lambda: transitions(states, torques), seed)
+    table = {"observation.state": seen}
+    found, _ = fit_dynamics(table, list(table), entries, transitions(states, torques), _LEARNT, seed, steps)
+    return View(found, {"observation.state": seen.shape[1]})
 
 
 def frames_for(features: str) -> int:
@@ -174,7 +178,7 @@ def experiment(
     if episodes < 1:
         raise UsageError(f"--episodes={episodes}: at least 1 is needed")
     phi = FEATURES[features](settings.seed)
-    states, torques = demonstrate(demonstrations, settings.seed)
+    states, _ = demonstrate(demonstrations, settings.seed)
     expert = expectations_of(phi, swing.observe(states))
     watch.setdefault("report", Progress(expert.norm))
     began = time.process_time()
@@ -201,7 +205,11 @@ def experiment(
         "first": worth(outcome.iterates[0].policy["values"]),
         "weights": dict(zip(phi.names, map(float, outcome.iterates[outcome.best].weights))),
     }
-    return result | (_rivals(states, torques, start, settings.seed) if rivals else {})
+    if rivals:
+        result |= {
+            name: found["return"] for name, found in rivals_of(demonstrations, settings.seed, start).items()
+        }
+    return result
 
 
 def transitions(states: np.ndarray, torques: np.ndarray) -> Transitions:
@@ -217,17 +225,35 @@ def transitions(states: np.ndarray, torques: np.ndarray) -> Transitions:
     )
 
 
-def _rivals(states: np.ndarray, torques: np.ndarray, start: np.ndarray, seed: int) -> dict[str, float]:
+def rivals_of(demonstrations: int, seed: int, start: np.ndarray) -> dict[str, dict[str, float]]:
+    """Learn from the same flights with their torques, and without a step in the world.
+
+    Args:
+        demonstrations: Flights.
+        seed: Which, and of the networks.
+        start: Where what was learnt is flown from, (n, 2).
+
+    Returns:
+        By rival, `bc` and `iq_learn`: its mean `return` and its `cpu_seconds`.
+    """
     import torch
 
     from training.irl.cloning import clone_continuous
     from training.irl.iq_learn import IqSettings, iq_learn
 
     torch.set_num_threads(1)
-    shown = transitions(states, torques)
-    cloned = clone_continuous(shown, RIVAL_STEPS, seed)
-    soft = iq_learn(shown, IqSettings(steps=RIVAL_STEPS, seed=seed))
-    return {"bc": fly_network(cloned, start), "iq_learn": fly_network(soft.act, start)}
+    shown = transitions(*demonstrate(demonstrations, seed))
+    ways: dict[str, Callable[[], Callable[[np.ndarray], np.ndarray]]] = {
+        "bc": lambda: clone_continuous(shown, RIVAL_STEPS, seed),
+        "iq_learn": lambda: iq_learn(shown, IqSettings(steps=RIVAL_STEPS, seed=seed)).act,
+    }
+    found = {}
+    for name, learn_it in ways.items():
+        began = time.process_time()
+        act = learn_it()
+        spent = time.process_time() - began
+        found[name] = {"return": fly_network(act, start), "cpu_seconds": spent}
+    return found
 
 
 def fly_network(act: Callable[[np.ndarray], np.ndarray], start: np.ndarray) -> float:

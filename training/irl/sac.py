@@ -18,7 +18,7 @@ from torch import nn
 
 from collector.errors import DataError, UsageError
 from training.irl.actor import Actor
-from training.irl.simulated import Measuring, Setup, cloned, parts
+from training.irl.simulated import AgentLearner, Setup, parts
 from training.irl.successor import RlSettings
 from training.irl.worlds import World
 
@@ -169,26 +169,13 @@ class SacAgent:
         return [*(layer for layer in theirs.latent_pi if isinstance(layer, nn.Linear)), theirs.mu]
 
 
-class SacLearner(Measuring):
+class SacLearner(AgentLearner[SacAgent]):
     """The inner learner by SAC: `apprenticeship.Learner`; its world has one copy."""
 
     def __init__(self, setup: Setup) -> None:
         """Begin."""
-        super().__init__(setup)
-        warmup = setup.schedule.warmup
-        self.agent = SacAgent(setup.make_world(), setup.shown.seen, setup.settings, warmup, setup.seed)
-        self.actor = self.agent.actor
-
-    @property
-    def frames(self) -> int:
-        """Frames flown, to learn and to measure."""
-        return self.agent.frames + self.measured
-
-    def first(self, seed: int) -> dict[str, np.ndarray]:
-        """Return a clone of the expert, or a random policy."""
-        if self._schedule.clone:
-            self.agent.take(cloned(self.actor, self._shown, self._schedule.clone_steps, seed))
-        return self.actor.policy()
+        world, seen = setup.make_world(), setup.shown.seen
+        super().__init__(setup, SacAgent(world, seen, setup.settings, setup.schedule.warmup, setup.seed))
 
     def improve(self, weights: np.ndarray, last: dict[str, np.ndarray], seed: int) -> dict[str, np.ndarray]:
         """Go on from the last policy; a resumed run begins with an empty memory."""

@@ -1,21 +1,14 @@
-"""Apprenticeship learning and successor feature matching in a simulator: what the loop of `apprenticeship` calls there.
+"""Learning in a simulator: what every learner there is given, and how its policies are measured.
 
-Successor feature matching (Jain et al. 2024, "Non-Adversarial Inverse Reinforcement Learning via Successor Feature
-Matching", arXiv 2411.07007) moves the actor along the gradient of -||mu_E - mu(pi)||^2 / 2,
-
-    (mu_E - mu(pi)) . grad mu(pi),    which is the policy gradient of the reward w . phi with w = mu_E - mu(pi),
-
-and measures mu(pi) anew after a few steps. So it is the loop with the update `matching`, whose inner learner takes a
-few steps instead of all. No discriminator is trained, and the demonstrations need no actions.
-
-mu(pi) is measured by flights from where the demonstrations began; the critic's own estimate of it, psi(s_0, pi(s_0)),
-costs no frame but lags behind the actor, by as much as the gaps that are to be closed.
+mu(pi) is measured by flights from where the demonstrations began: from there the expert's and the policy's
+expectations differ by what they do, and not by chance.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -25,11 +18,8 @@ from training.irl.actor import Actor
 from training.irl.apprenticeship import AbandonedError
 from training.irl.expectations import Expectations, check_bounded
 from training.irl.iterates import Iterate
-from training.irl.successor import RlSettings, SuccessorAgent
-from training.irl.updates import MEMORY
+from training.irl.successor import RlSettings
 from training.irl.worlds import Phi, Start, World, fly
-
-_WIDE, _SLOWEST = 0.25, 0.03  # gap of ||mu_E|| below which matching slows down, and how far
 
 
 @dataclass(frozen=True)
@@ -195,46 +185,44 @@ class Watched:
         self.report, self.stopped = report, stopped
 
 
-class Measuring(Watched):
-    """The part of a learner that measures its policies by flights from where the demonstrations began.
+class Agent(Protocol):
+    """What flies a world and learns from it.
 
     Attributes:
-        names: The features' names.
-        actor: The policies' network.
-        measured: Frames flown to measure.
+        actor: Its policy.
+        frames: Frames flown so far.
     """
 
     actor: Actor
 
-    def __init__(self, setup: Setup) -> None:
-        self.names, self.measured = tuple(setup.names), 0
-        self._measuring, self._phi, self._shown = setup.make_world(), setup.phi, setup.shown
-        self._schedule, self._discount = setup.schedule, setup.settings.discount
+    @property
+    def frames(self) -> int: ...
 
-    def expectations(self, policy: dict[str, np.ndarray], seed: int) -> Expectations:
-        """Return the feature expectations of a policy."""
-        flown = fly(self._measuring, self.actor.of(policy).pilot, list(self._shown.starts))
-        self.measured += sum(len(flight) for flight, _, _ in flown)
-        flights, _, ended = zip(*flown)
-        return flown_expectations(flights, self._phi, self._discount, ended)
+    def take(self, policy: dict[str, np.ndarray]) -> None:
+        """Go on with another actor."""
+        ...
 
 
-class SuccessorLearner(Measuring):
-    """The inner learner with a vector critic: `apprenticeship.Learner`."""
+class AgentLearner[A: Agent](Watched):
+    """What learners with an agent share; policies are measured by flights from where the demonstrations began.
 
-    def __init__(self, setup: Setup) -> None:
-        """Begin."""
-        super().__init__(setup)
-        shown = setup.shown
-        self.agent = SuccessorAgent(setup.make_world(), setup.phi, shown.seen, setup.settings, setup.seed)
-        self.actor = self.agent.actor
-        if shown.actions is not None:
-            self.agent.show(shown.seen, np.concatenate(list(shown.actions)))
+    Attributes:
+        agent: What learns.
+        actor: The policies' network.
+        names: The features' names.
+    """
+
+    def __init__(self, setup: Setup, agent: A) -> None:
+        """Begin with an agent that has flown nothing yet."""
+        self.agent, self.actor, self.names = agent, agent.actor, tuple(setup.names)
+        self._measuring, self._measured = setup.make_world(), 0
+        self._phi, self._shown, self._schedule = setup.phi, setup.shown, setup.schedule
+        self._discount = setup.settings.discount
 
     @property
     def frames(self) -> int:
         """Frames flown, to learn and to measure."""
-        return self.agent.frames + self.measured
+        return self.agent.frames + self._measured
 
     def first(self, seed: int) -> dict[str, np.ndarray]:
         """Return a clone of the expert, or a random policy."""
@@ -242,44 +230,12 @@ class SuccessorLearner(Measuring):
             self.agent.take(cloned(self.actor, self._shown, self._schedule.clone_steps, seed))
         return self.actor.policy()
 
-    def improve(self, weights: np.ndarray, last: dict[str, np.ndarray], seed: int) -> dict[str, np.ndarray]:
-        """Go on from the last policy, with what was flown before seen in the light of the new reward.
-
-        A run that was resumed has flown nothing yet, and fills its memory first.
-        """
-        agent = self.agent
-        agent.take(last)
-        agent.pursue(weights)
-        if not agent.frames:
-            agent.learn(self._schedule.warmup, random=not self._schedule.clone, still=self._schedule.clone)
-        for frames in parts(self._schedule.frames):
-            agent.learn(frames)
-            self.look_up()
-        return agent.policy()
-
-
-class MatchingLearner(SuccessorLearner):
-    """Successor feature matching: steps along the gradient, as long as the gap mu_E - mu(pi) is wide.
-
-    A policy that has come near would else be driven about by what is left of the gap, which is chance. Adam takes the
-    reward's length out of its steps; so the actor's learning rate shrinks with the gap instead.
-    """
-
-    def __init__(self, expert: Expectations, setup: Setup) -> None:
-        """Take mu_E too."""
-        super().__init__(setup)
-        self._target, self._gap = expert, np.zeros_like(expert.mean)
-
     def expectations(self, policy: dict[str, np.ndarray], seed: int) -> Expectations:
-        found = super().expectations(policy, seed)
-        self._gap = MEMORY * self._gap + (1 - MEMORY) * (self._target.mean - found.mean)
-        return found
-
-    def improve(self, weights: np.ndarray, last: dict[str, np.ndarray], seed: int) -> dict[str, np.ndarray]:
-        """As `SuccessorLearner`, by a few steps along the gradient."""
-        gap = float(np.linalg.norm(self._gap)) or self._target.norm  # a resumed run measured nothing yet
-        self.agent.pace(min(1.0, max(_SLOWEST, gap / (_WIDE * self._target.norm))))
-        return super().improve(weights, last, seed)
+        """Return the feature expectations of a policy."""
+        flown = fly(self._measuring, self.actor.of(policy).pilot, list(self._shown.starts))
+        self._measured += sum(len(flight) for flight, _, _ in flown)
+        flights, _, ended = zip(*flown)
+        return flown_expectations(flights, self._phi, self._discount, ended)
 
 
 def shortfall(iterates: Sequence[Iterate]) -> tuple[float, int]:

@@ -14,10 +14,11 @@ from training.irl.apprenticeship import REASONS, Outcome, Settings, learn
 from training.irl.arenas import ON_ROBOTS, Arena
 from training.irl.flying import Rig, save_policy
 from training.irl.iterates import RECORD, Iterate, IterateFolder
+from training.irl.matching import concluded
 from training.irl.robot_worlds import RobotWorld
 from training.irl.simulated import Demonstrations, Schedule, shortfall
 from training.irl.task import Learnt, Task
-from training.irl.trial import POOR, make_learner
+from training.irl.trial import POOR, loop_settings, make_learner
 from training.irl.views import View
 from training.irl.worlds import Start
 
@@ -58,7 +59,7 @@ def learn_in_simulator(
     expert = arena.shown.expectations(arena.phi, task.discount)
     schedule = Schedule(config.frames, config.warmup, config.clone)
     learner = make_learner(kind, inner, arena, expert, schedule, rl, task.seed)
-    settings = Settings(update, config.iterations, config.epsilon, task.seed, patience=config.iterations + 1)
+    settings = loop_settings(kind, Settings(update, config.iterations, config.epsilon, task.seed))
     so_far: list[Iterate] = []
 
     def say(iterate: Iterate) -> None:
@@ -82,12 +83,16 @@ def learn_in_simulator(
         return Learnt(np.zeros(len(task.features.names)), interrupted=True)
     if outcome.reason == "stopped" or len(outcome.iterates) < 2:
         return Learnt(np.zeros(len(task.features.names)), interrupted=True)
+    rewarded = min(outcome.iterates[1:], key=lambda iterate: iterate.distance)
+    iterations = len(outcome.iterates) - 1
+    if kind == "sfm":
+        outcome = concluded(learner, outcome, expert)
     best, rig = outcome.iterates[outcome.best], arena.rig
     assert rig is not None
-    rewarded = min(outcome.iterates[1:], key=lambda iterate: iterate.distance)
     return Learnt(
         weights=rewarded.weights,
-        figures=_figures(outcome, expert.norm, learner.frames, update, inner)
+        figures={"iterations": iterations}
+        | _figures(outcome, expert.norm, learner.frames, update, inner)
         | (
             {"reward": "the way from its policy's features to the expert's, not the discriminator"}
             if kind == "gail"
@@ -113,7 +118,6 @@ def _figures(outcome: Outcome, norm: float, frames: int, update: str, inner: str
     return {
         "update": update,
         "inner": inner,
-        "iterations": len(outcome.iterates) - 1,
         "ended": REASONS[outcome.reason],
         "margin": outcome.margin / norm,
         "best_policy": outcome.best,

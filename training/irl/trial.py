@@ -24,14 +24,9 @@ from training.irl.arenas import Arena, pendulum_arena, pusht_arena, so101_arena
 from training.irl.command import Progress, ending, folder_of, make_parser, run, settings_of
 from training.irl.expectations import Expectations
 from training.irl.iterates import Iterate, IterateFolder
+from training.irl.matching import NEAR, SETTLED, MatchingLearner, SuccessorLearner, concluded
 from training.irl.search import SearchLearner, SearchSettings
-from training.irl.simulated import (
-    MatchingLearner,
-    Schedule,
-    Setup,
-    SuccessorLearner,
-    shortfall,
-)
+from training.irl.simulated import Schedule, Setup, shortfall
 from training.irl.successor import RlSettings
 
 LEARNERS = ("sfm", "apprenticeship", "gail", "bc")
@@ -80,6 +75,13 @@ def make_learner(
     raise UsageError(f"--inner={inner}: it must be one of {', '.join(INNER)}")
 
 
+def loop_settings(kind: str, settings: Settings) -> Settings:
+    """Return the loop's settings with the end that suits a kind of learner."""
+    if kind == "sfm":
+        return replace(settings, patience=SETTLED, near=NEAR)
+    return replace(settings, patience=settings.iterations + 1)
+
+
 def trial(
     arena: Arena,
     kind: str,
@@ -92,6 +94,7 @@ def trial(
     report: Callable[[Iterate], None] = lambda iterate: None,
     stopped: Callable[[], bool] = lambda: False,
     say: Callable[[str], None] = lambda line: None,
+    all_judged: bool = False,
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Learn, and judge what was learnt.
 
@@ -107,12 +110,14 @@ def trial(
         report: Told of each iterate.
         stopped: Whether to stop.
         say: Told how each policy gets on.
+        all_judged: Judge every policy on the way, for a curve.
 
     Returns:
         Figures: `best` (what the policy nearest to the expert is worth), `mixture` (drawn anew each flight), `expert`,
         `distance` of the best (of ||mu_E||), `margin`, `iterations`, `reason`, `frames` (flown to learn and to
-        measure), `shortfall` (see `simulated.shortfall`, of ||mu_E||, the greatest), `seconds` and `cpu_seconds`; and
-        the best policy.
+        measure), `shortfall` (see `simulated.shortfall`, of ||mu_E||, the greatest), `seconds` and `cpu_seconds`, where
+        all are judged `curve`, for each policy its frames flown till then, its distance and what it is worth; and the
+        best policy.
     """
     began, spent = time.monotonic(), time.process_time()
     expert = arena.shown.expectations(arena.phi, rl.discount)
@@ -131,15 +136,19 @@ def trial(
         return {"best": worth, "expert": arena.expert, "frames": 0, **cost}, policy
     learner = make_learner(kind, inner, arena, expert, schedule, rl, settings.seed)
     learner.watch(say, stopped)
-    missed = [0.0]
+    missed, flown = [0.0], []
     so_far: list[Iterate] = []
 
     def hear(iterate: Iterate) -> None:
         so_far.append(iterate)
+        flown.append(learner.frames)
         missed.append(shortfall(so_far)[0] / expert.norm)
         report(iterate)
 
     outcome = learn(learner, expert, settings, folder, hear, stopped)
+    iterations = len(outcome.iterates) - 1
+    if kind == "sfm" and outcome.reason != "stopped":
+        outcome = concluded(learner, outcome, expert)
     cost = {"seconds": time.monotonic() - began, "cpu_seconds": time.process_time() - spent}
     best = outcome.iterates[outcome.best]
     used = np.flatnonzero(outcome.mixture > 1e-6)
@@ -154,13 +163,18 @@ def trial(
         "expert": arena.expert,
         "distance": best.distance / expert.norm,
         "margin": outcome.margin / expert.norm,
-        "iterations": len(outcome.iterates) - 1,
+        "iterations": iterations,
         "reason": outcome.reason,
         "frames": arena.frames + learner.frames,
         "shortfall": max(missed),
         "weights": dict(zip(arena.names, map(float, best.weights))),
         **cost,
     }
+    if all_judged:
+        figures["curve"] = [
+            [frames, iterate.distance / expert.norm, worth_of(iterate.number)]
+            for frames, iterate in zip(flown, outcome.iterates)
+        ]
     return figures, best.policy
 
 
@@ -231,7 +245,7 @@ def _work(args: list[str], stop: StopRequest) -> dict[str, Any]:
     settings = settings_of(flags)
     if flags.learner in ("sfm", "gail"):
         settings = replace(settings, update="matching")
-    settings = replace(settings, patience=settings.iterations + 1)
+    settings = loop_settings(flags.learner, settings)
     rl = replace(
         arena.rl, learning_rate=flags.learning_rate, updates=flags.updates, imitation=flags.imitation
     )

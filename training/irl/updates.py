@@ -107,7 +107,7 @@ def literal(expert: np.ndarray, policies: np.ndarray) -> Update:
 def matching(expert: np.ndarray, policies: np.ndarray) -> Update:
     """w_i along sum_j MEMORY^(i-1-j) (mu_E - mu_j): the gap, with those before it, the older the less.
 
-    For learners that take a few steps for each w (`simulated.MatchingLearner`). By the last gap alone a policy that has
+    For learners that take a few steps for each w (`matching.MatchingLearner`). By the last gap alone a policy that has
     come near is sent to and fro; what alternates falls out of the sum, and what persists adds up (the heavy ball:
     Polyak 1964, "Some methods of speeding up the convergence of iteration methods"). t_i = ||mu_E - mu_{i-1}||.
 

@@ -9,16 +9,9 @@ import torch
 from collector.errors import DataError, UsageError
 from training.irl.apprenticeship import Settings, learn
 from training.irl.iterates import Iterate
+from training.irl.matching import SETTLED, MatchingLearner, SuccessorLearner, concluded
 from training.irl.search import SearchLearner, SearchSettings
-from training.irl.simulated import (
-    Demonstrations,
-    MatchingLearner,
-    Schedule,
-    Setup,
-    SuccessorLearner,
-    flown_expectations,
-    shortfall,
-)
+from training.irl.simulated import Demonstrations, Schedule, Setup, flown_expectations, shortfall
 from training.irl.successor import RlSettings, SuccessorAgent
 from training.irl.worlds import fly
 
@@ -102,6 +95,44 @@ def test_matching_comes_nearer_without_actions(shown):
     first, best = outcome.iterates[0], outcome.iterates[outcome.best]
     assert best.distance < 0.3 * first.distance
     assert learner.frames > 200
+
+
+class Around:
+    """Policies that tremble about a clone of the expert, the first one far off."""
+
+    names = NAMES
+
+    def __init__(self, learner):
+        self.learner, self.rng = learner, np.random.default_rng(0)
+
+    def first(self, seed):
+        return self.learner.actor.policy()
+
+    def improve(self, weights, last, seed):
+        if not hasattr(self, "clone"):
+            self.clone = self.learner.first(seed)
+        moved = {name: array + self.rng.normal(0, 0.02, array.shape) for name, array in self.clone.items()}
+        return self.clone | {
+            name: moved[name].astype(np.float32) for name in moved if name.startswith("actor.")
+        }
+
+    def expectations(self, policy, seed):
+        return self.learner.expectations(policy, seed)
+
+
+def test_matching_ends_when_it_has_been_near_and_takes_the_mean_of_what_trembled(shown):
+    settings = RlSettings(discount=0.9, hidden_dim=32)
+    given = Setup(Slider, phi, NAMES, shown, Schedule(1, 1, clone=True, clone_steps=300), settings, 0)
+    expert = shown.expectations(phi, 0.9)
+    learner = MatchingLearner(expert, given)
+    ends = Settings("matching", iterations=60, epsilon=1e-4, patience=SETTLED, near=0.1)
+    outcome = learn(Around(learner), expert, ends)
+    assert outcome.reason == "near" and len(outcome.iterates) <= 1 + 4 * SETTLED
+    near = [iterate.distance for iterate in outcome.iterates if iterate.distance < 0.1 * expert.norm]
+    mean = concluded(learner, outcome, expert)
+    assert mean.best == len(outcome.iterates) == len(mean.mixture) - 1
+    assert mean.iterates[-1].distance < np.mean(near)
+    assert concluded(learner, replace(outcome, iterates=outcome.iterates[:2]), expert).best == outcome.best
 
 
 def test_a_clone_begins_near_and_needs_actions(shown):

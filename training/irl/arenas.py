@@ -27,7 +27,7 @@ from training.irl.views import named_view
 from training.irl.worlds import PendulumWorld, Phi, Pilot, Start, World
 
 # Arms stay near where they are sent: little noise, and the same for a while, or it averages out.
-ON_ROBOTS = RlSettings(hidden_dim=128, noise=0.1, correlation=0.8)
+ON_ROBOTS = RlSettings(noise=0.1, correlation=0.8)
 JUDGED_FROM = 5000  # the first seed that `demodeck eval` flies from, too
 DEMONSTRATED_FROM = 100_000
 

@@ -245,7 +245,7 @@ def rivals_of(demonstrations: int, seed: int, start: np.ndarray) -> dict[str, di
     shown = transitions(*demonstrate(demonstrations, seed))
     ways: dict[str, Callable[[], Callable[[np.ndarray], np.ndarray]]] = {
         "bc": lambda: clone_continuous(shown, RIVAL_STEPS, seed),
-        "iq_learn": lambda: iq_learn(shown, IqSettings(steps=RIVAL_STEPS, seed=seed)).act,
+        "iq_learn": lambda: iq_learn(shown, IqSettings(steps=RIVAL_STEPS, learning_rate=1e-3, seed=seed)).act,
     }
     found = {}
     for name, learn_it in ways.items():

@@ -50,7 +50,7 @@ class RlSettings:
     """
 
     discount: float = 0.98
-    hidden_dim: int = 64
+    hidden_dim: int = 128
     n_layers: int = 2
     learning_rate: float = 1e-3
     batch_size: int = 256

@@ -26,11 +26,10 @@ from training.irl.offline import AFTER, APART, FlightsLearner
 DEMONSTRATIONS, COVERING = 5, 60
 ITERATIONS, WAVES, BC_STEPS = 15, 60, 1500
 IQ: dict[str, Any] = {
-    "steps": 4000,
+    "steps": 1500,
     "discount": 0.98,
-    "temperature": 0.01,
+    "temperature": 0.1,
     "learning_rate": 1e-3,
-    "cloning": 1.0,
 }
 DISCOUNT, RIDGE, PRICE = 0.98, 1e-2, 1.0
 EPISODES = 10

@@ -30,10 +30,9 @@ class IqLearnConfig(IrlConfig):
     discount: float = 0.99  # gamma
     steps: int = 5000  # gradient steps of Q
     batch_size: int = 256  # transitions a step
-    temperature: float = 0.01  # what entropy is worth in rewards
+    temperature: float = 0.1  # what entropy is worth in rewards
     alpha: float = 0.5  # of the chi-squared regulariser
     learning_rate: float = 1e-3  # Adam's
-    cloning: float = 1.0  # of the policy's squared distance from what the expert did, in its loss
     hidden_dim: int = 256  # width of each network's two hidden layers
 
     def check(self) -> None:
@@ -50,7 +49,6 @@ class IqLearnConfig(IrlConfig):
             temperature=self.temperature,
             alpha=self.alpha,
             learning_rate=self.learning_rate,
-            cloning=self.cloning,
             hidden_dim=self.hidden_dim,
             seed=seed,
         )

@@ -41,7 +41,8 @@ class Arena:
         shown: The expert's flights.
         phi: Features of observations.
         names: Their names.
-        judge: From a policy and a number of flights to what it is worth, by `measure`.
+        judge: From a policy and a number of flights to what each is worth by `measure`, (n,), or to their mean alone,
+            (1,).
         measure: What `judge` gives, in words.
         expert: What the expert is worth by that measure, where known.
         rl: What suits inner learners there.
@@ -53,7 +54,7 @@ class Arena:
     shown: Demonstrations
     phi: Phi
     names: tuple[str, ...]
-    judge: Callable[[Pilot, int], float]
+    judge: Callable[[Pilot, int], np.ndarray]
     measure: str
     expert: float
     rl: RlSettings = field(default_factory=RlSettings)
@@ -74,8 +75,9 @@ def pendulum_arena(n: int, seed: int, features: str = "named", copies: int = 8) 
     seen = swing.observe(states).astype(np.float32)
     shown = Demonstrations(list(seen), list(torques[..., None]), list(seen[:, 0]))
 
-    def judge(pilot: Pilot, episodes: int) -> float:
-        return pendulum.fly_network(pilot(), pendulum.first_states(episodes, pendulum.EVALUATION_SEED))
+    def judge(pilot: Pilot, episodes: int) -> np.ndarray:
+        start = pendulum.first_states(episodes, pendulum.EVALUATION_SEED)
+        return np.array([pendulum.fly_network(pilot(), start)])
 
     start = pendulum.first_states(50, pendulum.EVALUATION_SEED)
     expert = float(pendulum.returns(*swing.fly(start, pendulum.expert_values())).mean())
@@ -117,7 +119,7 @@ def so101_arena(n: int, seed: int, features: str = "sim_so101_grip", copies: int
     entries = {"observation.state": list(ACTION_KEYS), "observation.environment_state": names}
     view = named_view(features, shown.seen, entries, lambda: _shown_transitions(shown), seed)
     rig = Rig(ACTION_KEYS, names, ACTION_KEYS, SO101_FPS)
-    judge = _success_judge(make)
+    judge = _judge(make, success=True)
     return Arena(make, shown, view, view.names, judge, "success rate", 1.0, ON_ROBOTS, rig)
 
 
@@ -162,11 +164,11 @@ def _scripted(make: Callable[..., RobotWorld], seeds: list[int]) -> Demonstratio
     return Demonstrations(flights, done, seeds)
 
 
-def _success_judge(make: Callable[..., RobotWorld]) -> Callable[[Pilot, int], float]:
-    """Return a judge that counts flights in which the task is done at some time, as `demodeck eval` does."""
+def _judge(make: Callable[..., RobotWorld], success: bool) -> Callable[[Pilot, int], np.ndarray]:
+    """Return a judge by whether each flight is done at some time, as `demodeck eval` does, or by its best reward."""
 
-    def judge(pilot: Pilot, episodes: int) -> float:
-        return float(np.mean(_best(make(), pilot, [JUDGED_FROM + i for i in range(episodes)], success=True)))
+    def judge(pilot: Pilot, episodes: int) -> np.ndarray:
+        return _best(make(), pilot, [JUDGED_FROM + i for i in range(episodes)], success)
 
     return judge
 
@@ -230,8 +232,6 @@ def pusht_arena(
     shown = Demonstrations(flights, done, [flight[0] for flight in flights])
     view = named_view(features, shown.seen, entries, lambda: _shown_transitions(shown), seed)
 
-    def judge(pilot: Pilot, episodes: int) -> float:
-        return float(np.mean(_best(make(), pilot, [JUDGED_FROM + i for i in range(episodes)], success=False)))
-
+    judge = _judge(make, success=False)
     rig = Rig(STATE_KEYS, names, ACTION_KEYS, round(dataset.fps))
     return Arena(make, shown, view, view.names, judge, "best coverage", float("nan"), ON_ROBOTS, rig)

@@ -169,7 +169,9 @@ def _arena(config: SimulatorConfig, task: Task) -> Arena:
     view = View(task.features, widths)
     environment = world.environment_names if ENVIRONMENT in task.inputs else []
     rig = Rig(world.state_names, environment, world.action_names, round(dataset.fps))
-    return Arena(make, shown, view, view.names, lambda pilot, n: float("nan"), "", float("nan"), rig=rig)
+    return Arena(
+        make, shown, view, view.names, lambda pilot, n: np.full(n, np.nan), "", float("nan"), rig=rig
+    )
 
 
 def _robot(kind: str | None) -> Any:

@@ -36,7 +36,14 @@ POOR = 0.1  # of ||mu_E||: an inner learner that misses more is warned of
 
 
 def make_learner(
-    kind: str, inner: str, arena: Arena, expert: Expectations, schedule: Schedule, rl: RlSettings, seed: int
+    kind: str,
+    inner: str,
+    arena: Arena,
+    expert: Expectations,
+    schedule: Schedule,
+    rl: RlSettings,
+    seed: int,
+    search: SearchSettings | None = None,
 ) -> Any:
     """Return what learns on an arena.
 
@@ -48,6 +55,7 @@ def make_learner(
         schedule: How much the inner learner flies.
         rl: How it learns.
         seed: Of everything.
+        search: How `search` searches; None for its defaults.
 
     Raises:
         UsageError: If there is no such learner, or it needs a package that is not installed.
@@ -70,7 +78,7 @@ def make_learner(
 
         return SacLearner(single)
     if inner == "search":
-        settings = SearchSettings(discount=rl.discount)
+        settings = replace(search or SearchSettings(), discount=rl.discount)
         return SearchLearner(arena.make_world(), arena.phi, arena.names, shown, settings, seed)
     raise UsageError(f"--inner={inner}: it must be one of {', '.join(INNER)}")
 
@@ -95,6 +103,7 @@ def trial(
     stopped: Callable[[], bool] = lambda: False,
     say: Callable[[str], None] = lambda line: None,
     all_judged: bool = False,
+    search: SearchSettings | None = None,
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Learn, and judge what was learnt.
 
@@ -111,13 +120,14 @@ def trial(
         stopped: Whether to stop.
         say: Told how each policy gets on.
         all_judged: Judge every policy on the way, for a curve.
+        search: As `make_learner`.
 
     Returns:
-        Figures: `best` (what the policy nearest to the expert is worth), `mixture` (drawn anew each flight), `expert`,
-        `distance` of the best (of ||mu_E||), `margin`, `iterations`, `reason`, `frames` (flown to learn and to
-        measure), `shortfall` (see `simulated.shortfall`, of ||mu_E||, the greatest), `seconds` and `cpu_seconds`, where
-        all are judged `curve`, for each policy its frames flown till then, its distance and what it is worth; and the
-        best policy.
+        Figures: `best` (what the policy nearest to the expert is worth), `flights` (the same flight by flight),
+        `mixture` (drawn anew each flight), `expert`, `distance` of the best (of ||mu_E||), `margin`, `iterations`,
+        `reason`, `frames` (flown to learn and to measure), `shortfall` (see `simulated.shortfall`, of ||mu_E||, the
+        greatest), `seconds` and `cpu_seconds`, where all are judged `curve`, for each policy its frames flown till
+        then, its distance and what it is worth; and the best policy.
     """
     began, spent = time.monotonic(), time.process_time()
     expert = arena.shown.expectations(arena.phi, rl.discount)
@@ -127,14 +137,16 @@ def trial(
             arena.phi,
             arena.names,
             arena.shown,
-            SearchSettings(discount=rl.discount),
+            replace(search or SearchSettings(), discount=rl.discount),
             settings.seed,
         )
         policy = learner.first(settings.seed)
         cost = {"seconds": time.monotonic() - began, "cpu_seconds": time.process_time() - spent}
         worth = arena.judge(learner.actor.of(policy).pilot, episodes)
-        return {"best": worth, "expert": arena.expert, "frames": 0, **cost}, policy
-    learner = make_learner(kind, inner, arena, expert, schedule, rl, settings.seed)
+        apart = float(np.linalg.norm(learner.expectations(policy, settings.seed).mean - expert.mean))
+        known = {"expert": arena.expert, "distance": apart / expert.norm, "frames": 0}
+        return {"best": float(worth.mean()), "flights": worth.tolist(), **known, **cost}, policy
+    learner = make_learner(kind, inner, arena, expert, schedule, rl, settings.seed, search)
     learner.watch(say, stopped)
     missed, flown = [0.0], []
     so_far: list[Iterate] = []
@@ -153,13 +165,14 @@ def trial(
     best = outcome.iterates[outcome.best]
     used = np.flatnonzero(outcome.mixture > 1e-6)
 
-    def worth_of(number: int) -> float:
+    def worth_of(number: int) -> np.ndarray:
         return arena.judge(learner.actor.of(outcome.iterates[number].policy).pilot, episodes)
 
     worths = {int(i): worth_of(int(i)) for i in {*used.tolist(), outcome.best}}
     figures = {
-        "best": worths[outcome.best],
-        "mixture": float(sum(outcome.mixture[i] * worths[int(i)] for i in used)),
+        "best": float(worths[outcome.best].mean()),
+        "flights": worths[outcome.best].tolist(),
+        "mixture": float(sum(outcome.mixture[i] * worths[int(i)].mean() for i in used)),
         "expert": arena.expert,
         "distance": best.distance / expert.norm,
         "margin": outcome.margin / expert.norm,
@@ -172,7 +185,7 @@ def trial(
     }
     if all_judged:
         figures["curve"] = [
-            [frames, iterate.distance / expert.norm, worth_of(iterate.number)]
+            [frames, iterate.distance / expert.norm, float(worth_of(iterate.number).mean())]
             for frames, iterate in zip(flown, outcome.iterates)
         ]
     return figures, best.policy
@@ -208,7 +221,7 @@ def _root(flags: Any) -> Path:
 
 def _work(args: list[str], stop: StopRequest) -> dict[str, Any]:
     parser = make_parser("trial", "A learner in a simulator: what it learns, and what that costs.")
-    rl, schedule = RlSettings(), Schedule()
+    rl, schedule, search = RlSettings(), Schedule(), SearchSettings()
     parser.add_argument("--arena", choices=ARENAS, default="pendulum", help="default pendulum")
     parser.add_argument("--learner", choices=LEARNERS, default="sfm", help="default sfm")
     parser.add_argument(
@@ -220,6 +233,9 @@ def _work(args: list[str], stop: StopRequest) -> dict[str, Any]:
         "--root", type=Path, metavar="DIR", help="of sim_pusht: the dataset of the demonstrations"
     )
     parser.add_argument("--frames", type=int, default=schedule.frames, help="flown for each new reward")
+    parser.add_argument(
+        "--flights", type=int, default=search.flights, help="of --inner=search: flown for each new reward"
+    )
     parser.add_argument(
         "--warmup", type=int, default=schedule.warmup, help="random frames before the first one"
     )
@@ -272,6 +288,7 @@ def _work(args: list[str], stop: StopRequest) -> dict[str, Any]:
         report,
         lambda: bool(stop.signal),
         lambda line: print(f"{flags.learner}: {line}", file=sys.stderr, flush=True),
+        search=replace(search, flights=flags.flights),
     )
     if flags.policy is not None:
         _write(policy, arena, flags.policy)

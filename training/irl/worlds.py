@@ -85,7 +85,9 @@ class PendulumWorld:
         return swing.observe(self._state).astype(np.float32), np.zeros(len(self._state), bool)
 
 
-def fly(world: World, pilot: Pilot, starts: Sequence[Start]) -> list[tuple[np.ndarray, np.ndarray, bool]]:
+def fly(
+    world: World, pilot: Pilot, starts: Sequence[Start], frames: int | None = None
+) -> list[tuple[np.ndarray, np.ndarray, bool]]:
     """Fly a policy from each start.
 
     Args:
@@ -93,6 +95,7 @@ def fly(world: World, pilot: Pilot, starts: Sequence[Start]) -> list[tuple[np.nd
         pilot: Gives, for each group that flies at once, what takes observations (n, observation_dim) to actions (n,
             action_dim), in the world's units.
         starts: As `World.reset` takes them, any number.
+        frames: Observations of a flight, at most; None for the world's.
 
     Returns:
         For each flight its observations, (n_frames, observation_dim), its actions, (n_frames, action_dim), and
@@ -105,7 +108,7 @@ def fly(world: World, pilot: Pilot, starts: Sequence[Start]) -> list[tuple[np.nd
         paths: list[list[np.ndarray]] = [[] for _ in group]
         done: list[list[np.ndarray]] = [[] for _ in group]
         ended = over.copy()
-        for _ in range(world.frames):
+        for _ in range(frames or world.frames):
             action = np.clip(act(seen), world.low, world.high)
             for i in np.flatnonzero(~over):
                 paths[i].append(seen[i])

@@ -13,7 +13,7 @@ from recorder_bench import table
 from irl_bench.figures import mean_interval
 from training.irl import pendulum
 from training.irl.apprenticeship import Settings
-from training.irl.arenas import Arena, pendulum_arena, pusht_arena, so101_arena
+from training.irl.arenas import Arena, pendulum_arena
 from training.irl.pictures import figure, save
 from training.irl.simulated import Schedule
 from training.irl.trial import loop_settings, trial
@@ -33,12 +33,6 @@ ON_PENDULUM: list[Run] = [
     ("apprenticeship, SAC", "apprenticeship", "sac", "max_margin", 10, Schedule(1000, 1000)),
     ("GAIL from states", "gail", "sac", "matching", 10, Schedule(1000, 1000)),
 ]
-CLONE: Run = ("behaviour cloning, chunks", "bc", "", "literal", 1, Schedule())
-ON_SO101: list[Run] = [
-    CLONE,
-    ("apprenticeship, search", "apprenticeship", "search", "max_margin", 2, Schedule(clone=True)),
-]
-SHOWN = (1, 3, 10, 50)
 
 
 def on_pendulum(seeds: int, pictures: Path | None) -> None:
@@ -59,29 +53,6 @@ def on_pendulum(seeds: int, pictures: Path | None) -> None:
         table.row(5, title, _by_seed(returns, 1), mean_interval(returns, 1), "", 0, "", spent)
     if pictures is not None:
         draw_curves(curves, pendulum_arena(5, 0).expert, pictures / "irl-pendulum-curves.png")
-
-
-def on_so101(seeds: int, pictures: Path | None) -> None:
-    """Print the rows of sim_so101."""
-    _heading(
-        "Inverse reinforcement learning in a simulator: sim_so101",
-        "100 flights from seed 5000 on; success rate",
-    )
-    for number in SHOWN:
-        for run in ON_SO101:
-            _rows(run, number, lambda seed, n=number: so101_arena(n, seed), seeds, 100, 3)
-
-
-def on_pusht(seeds: int, pictures: Path | None, root: Path = Path("../shared/data/pusht_human")) -> None:
-    """Print the rows of PushT."""
-    _heading(
-        "Inverse reinforcement learning in a simulator: PushT", "people's flights; best coverage, mean of 50"
-    )
-    for run in (
-        CLONE,
-        ("SFM after a clone", "sfm", "successor", "matching", 6, Schedule(3000, 3000, True)),
-    ):
-        _rows(run, 50, lambda seed: pusht_arena(50, seed, root), seeds, 50, 3)
 
 
 def _heading(title: str, judged: str) -> None:

@@ -157,18 +157,29 @@ def test_a_clone_is_left_alone_until_the_critics_know_something(shown):
 
 def test_search_finds_what_is_rewarded_and_keeps_flights_for_the_next_reward(shown):
     settings = SearchSettings(
-        discount=0.9, starts=4, tries=6, rounds=3, measured=4, fit_steps=150, hidden_dim=32, horizon=4,
-        n_action_steps=2, disturbance=(0.05, 0.5),
+        discount=0.9, starts=8, flights=600, measured=4, fit_steps=500, hidden_dim=32, horizon=4,
+        n_action_steps=2, disturbance=(0.05, 0.5), slack=0.05, knot_frames=20,
     )  # fmt: skip
     learner = SearchLearner(Slider(), phi, NAMES, shown.without_actions(), settings, 0)
     first = learner.first(0)
-    right, left = np.array([1.0, 0.0]), np.array([-1.0, 0.0])
+    right = np.array([1.0, 0.0])
     policy = learner.improve(right, first, 0)
     before, after = (learner.expectations(p, 0).mean @ right for p in (first, policy))
     assert after > before + 1  # of at most 7 on either side of 0
-    kept = [learner.value(flight, right) for flight in learner._kept]
-    learner.improve(left, policy, 0)
-    assert np.mean([learner.value(flight, right) for flight in learner._kept]) < np.mean(kept)
+    _, worth = learner._best(right)
+    assert (worth >= learner.good_from(right)).all()
+    flown = learner.frames
+    learner.improve(2 * right, policy, 0)
+    assert learner.frames == flown  # good flights from all starts are known
+
+
+def test_search_spreads_from_a_demonstration(shown):
+    settings = SearchSettings(discount=0.9, starts=40, flights=60, measured=4, fit_steps=5, hidden_dim=8)
+    learner = SearchLearner(Slider(), phi, NAMES, shown, settings, 0)
+    learner.improve(np.array([1.0, 0.0]), learner.first(0), 0)
+    _, worth = learner._best(np.array([1.0, 0.0]))
+    assert np.isfinite(worth).all() and learner._tries.max() == 1  # what was shown goes well from everywhere
+    assert {flight.root for flights in learner._kept for flight in flights} <= {0, 1, 2}
 
 
 def test_a_flight_that_was_cut_off_stays_where_it_was():

@@ -94,9 +94,8 @@ def _say(line: str) -> None:
 
 
 def _print(cells: Cells, shown: tuple[int, ...], seeds: int, successes: bool) -> None:
-    table.head(
-        "demonstrations", "learner", "by seed", "mean", "distance, of ||mu_E||", "frames flown", "CPU [s]"
-    )
+    costs = ("frames flown", "wall time [s]", "CPU [s]")
+    table.head("demonstrations", "learner", "by seed", "mean", "distance, of ||mu_E||", *costs)
     for n in shown:
         for title in (CLONE, SEARCH):
             found = [cells[title, n, seed] for seed in range(seeds)]
@@ -109,6 +108,7 @@ def _print(cells: Cells, shown: tuple[int, ...], seeds: int, successes: bool) ->
                 _mean(worth, 1 if successes else 3),
                 _mean([one["distance"] for one in found], 3),
                 f"{np.mean([one['frames'] for one in found]):,.0f}",
+                f"{np.mean([one['seconds'] for one in found]):.0f}",
                 f"{np.mean([one['cpu_seconds'] for one in found]):.0f}",
             )
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from collector.errors import UsageError
 from curation.arguments import REMOTE, print_json, verb_parser
-from curation.show import ProgressLine, counted, episode_list
+from curation.show import ProgressLine
 
 if TYPE_CHECKING:
     from collector.dataset.reader import Dataset
@@ -40,6 +40,7 @@ def main_agreement(args: list[str]) -> int:
 def main_score(args: list[str]) -> int:
     """`demodeck score`: run the checks, store scores and findings, print what was found."""
     from curation.engines import ENGINES, Engine
+    from curation.verdicts import DROPS, drop_accused
 
     parser = verb_parser(
         "score", "Run the checks over every episode and store what they found beside the dataset."
@@ -88,10 +89,15 @@ def main_score(args: list[str]) -> int:
         help="also how far each episode's actions are from what a policy would have done, as one more soft score, "
         "'disagreement': the file that 'demodeck export' wrote, of a policy best trained on other flights",
     )
-    parser.add_argument(
-        "--drop-faults",
-        action="store_true",
-        help="verdict 'drop' for episodes with faults that have no verdict by a person; undo with 'label'",
+    dropping = parser.add_mutually_exclusive_group()
+    dropping.add_argument(
+        "--drop",
+        choices=DROPS,
+        help="verdict 'drop' for episodes with faults, or with anything that was found ('warnings'), and without a "
+        "verdict by a person; 'label --undo --by check:NAME' takes back what one check dropped",
+    )
+    dropping.add_argument(
+        "--drop-faults", action="store_const", const="faults", dest="drop", help="the same as --drop=faults"
     )
     parser.add_argument("--json", action="store_true")
     flags = parser.parse_args(args)
@@ -107,17 +113,16 @@ def main_score(args: list[str]) -> int:
     from collector.dataset.labels import Labels
     from curation.choose import parse_episodes
     from curation.lint import lint
-    from curation.report import explanation, rank_table, result_as_json, summary
+    from curation.report import dropped_lines, explanation, rank_table, result_as_json, summary
     from curation.run import rank_dataset, score_dataset
     from curation.store import store
-    from curation.verdicts import drop_faults
 
     asked = parse_episodes(flags.explain, dataset.num_episodes) if flags.explain is not None else []
     structure = lint(dataset)
     scoring = score_dataset(dataset, flags.video, ProgressLine(), flags.jobs, flags.fresh, engine)
     ranks = rank_dataset(dataset, rankings) if rankings else None
     store(dataset.root, scoring, flags.video, ranks)
-    dropped = drop_faults(Labels(dataset.root), scoring) if flags.drop_faults else None
+    dropped = drop_accused(Labels(dataset.root), scoring, DROPS[flags.drop]) if flags.drop else None
     if flags.json:
         print_json(result_as_json(dataset, scoring, dropped, asked, structure, ranks))
         return 0
@@ -129,11 +134,7 @@ def main_score(args: list[str]) -> int:
     if ranks is not None:
         print(rank_table(scoring, ranks, rankings))
     if dropped is not None:
-        print(
-            f"verdict 'drop' set on {counted(len(dropped))}"
-            + (f": {episode_list(sorted(dropped))}" if dropped else "")
-            + " (verdicts by people were left alone)"
-        )
+        print(dropped_lines(scoring, dropped))
     return 0
 
 

@@ -11,7 +11,8 @@ from collector.dataset.reader import Dataset
 from curation.checks.registry import CHECKS
 from curation.ranking import DISGUISE, RANKINGS, Ranking, ordered, spearman
 from curation.scores import Scoring
-from curation.show import cell, episode_list, table
+from curation.show import cell, counted, episode_list, table
+from curation.verdicts import Dropped
 
 
 def _by_check(scoring: Scoring, name: str, severity: str) -> list[int]:
@@ -80,14 +81,33 @@ def explanation(scoring: Scoring, episode: int) -> str:
         )
     head = ("check", "score", "usual", "warns at", "fault at", "false alarms", "unit", "state")
     text = table(head, rows)
-    expected = sum(row[5] for row in rows if row[5] is not None)
-    text += f"\nchance accuses about {100 * expected:.2g} % of clean episodes in all, by limits that are the set's own"
+    text += f"\n{_by_chance(scoring)} in all, by limits that are the set's own"
     found = [
         f"  {f.severity}, frames {f.from_frame}-{max(f.from_frame, f.to_frame - 1)}: {cell(f.message)}"
         for f in scoring.findings
         if f.episode_index == episode
     ]
     return "\n".join([f"episode {episode}, {scoring.lengths[at]} frames", text, *found])
+
+
+def _by_chance(scoring: Scoring) -> str:
+    rates = [limits.false_alarms for limits in scoring.limits.values() if limits is not None]
+    return f"chance accuses about {100 * float(np.nansum(rates)):.2g} % of clean episodes"
+
+
+def dropped_lines(scoring: Scoring, dropped: Sequence[Dropped]) -> str:
+    """Return what the checks dropped now: how many, and by which check, faults apart from warnings."""
+    about = f": {episode_list([one.episode for one in dropped])}" if dropped else ""
+    lines = [f"verdict 'drop' set on {counted(len(dropped))}{about} (verdicts by people were left alone)"]
+    for severity, words in (("fault", "for faults"), ("warn", "for warnings only")):
+        checks = [one.check for one in dropped if one.severity == severity]
+        if checks:
+            lines.append(f"  {words}: {', '.join(f'{c} {checks.count(c)}' for c in dict.fromkeys(checks))}")
+    if any(one.severity == "warn" for one in dropped):
+        lines.append(
+            f"  {_by_chance(scoring)}; 'label --undo --by check:NAME' takes back what a check dropped"
+        )
+    return "\n".join(lines)
 
 
 def rank_table(scoring: Scoring, ranks: dict[str, np.ndarray], rankings: Sequence[Ranking] = RANKINGS) -> str:
@@ -120,7 +140,7 @@ def _number(value: float) -> float | None:
 def result_as_json(
     dataset: Dataset,
     scoring: Scoring,
-    dropped: dict[int, str] | None,
+    dropped: Sequence[Dropped] | None,
     asked: list[int],
     structure: Sequence[str] = (),
     ranks: dict[str, np.ndarray] | None = None,
@@ -168,5 +188,6 @@ def result_as_json(
             for name, values in ranks.items()
         }
     if dropped is not None:
-        result["dropped"] = {str(episode): reason for episode, reason in dropped.items()}
+        result["dropped"] = {str(one.episode): one.reason for one in dropped}
+        result["dropped_by"] = {str(one.episode): one.check for one in dropped}
     return result

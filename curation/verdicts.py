@@ -3,11 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from collector.dataset.label_file import batch_of
 from collector.dataset.labels import AUTOMATIC, Labels
-from curation.scores import Scoring
+
+if TYPE_CHECKING:
+    from curation.checks.base import Finding
+    from curation.scores import Scoring
+
+DROPS = {"faults": ("fault",), "warnings": ("fault", "warn")}
+"""What `score --drop` takes, and the severities of findings that then drop an episode."""
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """An episode that the checks dropped.
+
+    Attributes:
+        episode: Its index.
+        check: The check of its first finding, faults before warnings: the verdict's author is `check:<check>`.
+        severity: That finding's severity.
+        reason: The messages of all findings for which it was dropped.
+    """
+
+    episode: int
+    check: str
+    severity: str
+    reason: str
 
 
 def decided(labels: Labels) -> dict[int, str]:
@@ -22,31 +46,44 @@ def decided(labels: Labels) -> dict[int, str]:
     }
 
 
-def drop_faults(labels: Labels, scoring: Scoring) -> dict[int, str]:
-    """Set the verdict `drop` on episodes with faults on whose verdict nobody decided yet.
+def drop_accused(
+    labels: Labels, scoring: Scoring, severities: Sequence[str] = DROPS["faults"]
+) -> list[Dropped]:
+    """Set the verdict `drop` on accused episodes on whose verdict nobody decided yet.
 
-    The author is `check:<name>` of the episode's first fault; a note says why, unless the episode has one.
+    The author is `check:<name>` of the episode's first finding; a note says why, unless the episode has one.
+
+    Args:
+        labels: The set's labels.
+        scoring: What the checks found.
+        severities: Of which findings; see `DROPS`.
 
     Returns:
-        Reason per episode that was dropped now.
+        The episodes that were dropped now, ascending.
 
     Raises:
         DataError: If the labels are damaged.
         OSError: If the disk refuses.
     """
     who, current = decided(labels), labels.current()
-    chosen = {e: faults for e, faults in sorted(scoring.faulty().items()) if e not in who}
-    reasons = {e: "; ".join(f.message for f in faults) for e, faults in chosen.items()}
-    for episode, faults in chosen.items():
-        if not current.get(episode, {}).get("note"):
-            labels.set([episode], "note", reasons[episode], AUTOMATIC + faults[0].check)
+    accused: dict[int, list[Finding]] = {}
+    for finding in scoring.findings:
+        if finding.severity in severities and finding.episode_index not in who:
+            accused.setdefault(finding.episode_index, []).append(finding)
+    dropped = [
+        Dropped(e, found[0].check, found[0].severity, "; ".join(f.message for f in found))
+        for e, found in sorted(accused.items())
+    ]
+    for one in dropped:
+        if not current.get(one.episode, {}).get("note"):
+            labels.set([one.episode], "note", one.reason, AUTOMATIC + one.check)
     # One entry a check, last, so that `label --undo` takes back verdicts and not some note.
     by_check: dict[str, list[int]] = {}
-    for episode, faults in chosen.items():
-        by_check.setdefault(faults[0].check, []).append(episode)
+    for one in dropped:
+        by_check.setdefault(one.check, []).append(one.episode)
     for check, episodes in by_check.items():
         labels.set(episodes, "verdict", "drop", AUTOMATIC + check)
-    return reasons
+    return dropped
 
 
 HISTORY = ("at", "author", "episode", "field", "value", "undone")

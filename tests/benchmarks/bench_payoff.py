@@ -1,6 +1,6 @@
 """Does curation pay? Policies trained on all flights, on what the checks keep, and on what was really good.
 
-    python tests/benchmarks/bench_payoff.py --output=DIR [--seeds=test] [--flights=200] [--share=0.3]
+    python tests/benchmarks/bench_payoff.py --output=DIR [--seeds=fresh] [--flights=200] [--share=0.3]
         [--policies=bc] [--training-seeds=1,2,3] [--steps=2000] [--trials=200] [--arms=all,random,...]
 
 Flies a set on sim_so101 in lock-step at 30 Hz without cameras: one task, five people's styles, 30 % of the flights
@@ -9,7 +9,8 @@ spoilt by ten kinds of faults in plain sizes (`curation_bench.payoff_set`). From
     all       every flight
     random    as many as the checks keep, drawn at random
     shortest  as many as the checks keep, the shortest
-    checks    what `demodeck score --drop-faults` leaves; the set says nothing of success
+    checks    what `demodeck score --drop=faults` leaves; the set says nothing of success
+    accused   what `demodeck score --drop=warnings` leaves: nothing is said of it, neither fault nor warning
     success   flights that succeeded; nothing is scored
     both      what the checks leave of the flights that succeeded, as the demo does it
     truth     the flights without a fault, known because they were made
@@ -22,6 +23,12 @@ What counts as success was written down before the set `test` was flown: over al
 shown only against those from which exact McNemar (pairs: training seed and flight seed) tells it apart at p < 0.05.
 Pairs of one training seed share a policy, so that p speaks of these policies, not of all that could be trained. The
 set's design was chosen on the seeds `dev` with one training seed.
+
+On `test` that was not met: `checks` was 5.8 points below `truth`, as it leaves in what is only warned of. The arm
+`accused` was added after that, and what is expected of it written down before the set `fresh` (seeds from 10,000,000)
+was flown: over all training seeds together at most 2 points below `truth`, above `all`, `random` and `shortest`, and
+not below `checks`; it leaves out at most 3 % of the good flights, and at most one spoilt flight in 60 stays in. Of
+`checks` the same is expected as it was on `test`: above the first three, and 3 to 9 points below `truth`.
 
 A cell (policy, training seed, episodes) that is finished is kept in DIR and never flown again, so that it can be
 interrupted at any time; `--report` prints the tables of the training seeds that are finished. Arms with the same
@@ -51,14 +58,14 @@ from curation_bench.flying import FPS, Flown  # noqa: E402
 from curation_bench.payoff_set import FIRST_SEED, kept_set  # noqa: E402
 from curation_bench.plain_set import write_plain  # noqa: E402
 
-ARMS = ("all", "random", "shortest", "checks", "success", "both", "truth")
+ARMS = ("all", "random", "shortest", "checks", "accused", "success", "both", "truth")
 FIRST_TRIAL = 5000
 
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--output", type=Path, required=True, help="folder of sets and finished cells")
-    parser.add_argument("--seeds", choices=sorted(FIRST_SEED), default="test")
+    parser.add_argument("--seeds", choices=sorted(FIRST_SEED), default="fresh")
     parser.add_argument("--flights", type=int, default=200)
     parser.add_argument("--share", type=float, default=0.3, help="share of the flights that are spoilt")
     parser.add_argument("--policies", default="bc", help="bc, action_diffusion, or both with a comma")
@@ -77,15 +84,16 @@ def arms_of(root: Path, flights: list[Flown]) -> dict[str, list[int]]:
     from collector.dataset.select import select_episodes
     from curation.run import score_dataset
     from curation.store import store
-    from curation.verdicts import drop_faults
+    from curation.verdicts import DROPS, drop_accused
 
-    def chosen(condition: str) -> list[int]:
-        return [int(e) for e in select_episodes(Dataset.open(root), condition)]
+    def left(severities: tuple[str, ...]) -> list[int]:
+        drop_accused(Labels(root), scoring, severities)
+        return [int(e) for e in select_episodes(Dataset.open(root), "verdict IS DISTINCT FROM 'drop'")]
 
     scoring = score_dataset(Dataset.open(root), jobs=1)
     store(root, scoring, video=False)
-    drop_faults(Labels(root), scoring)
-    checks = chosen("verdict IS DISTINCT FROM 'drop'")
+    checks = left(DROPS["faults"])
+    accused = left(DROPS["warnings"])
     lengths = np.array([len(f.state) for f in flights])
     drawn = np.random.default_rng(0).permutation(len(flights))
     success = [e for e, f in enumerate(flights) if f.success]
@@ -94,6 +102,7 @@ def arms_of(root: Path, flights: list[Flown]) -> dict[str, list[int]]:
         "random": sorted(int(e) for e in drawn[: len(checks)]),
         "shortest": sorted(int(e) for e in np.argsort(lengths, kind="stable")[: len(checks)]),
         "checks": checks,
+        "accused": accused,
         "success": success,
         "both": sorted(set(checks) & set(success)),
         "truth": [e for e, f in enumerate(flights) if not f.fault],

@@ -81,6 +81,19 @@ def test_undo_takes_back_an_automatic_verdict(arm, curate):
     assert not any("verdict" in fields for fields in Labels(arm).current().values())
 
 
+def test_warnings_drop_where_the_curator_says_so_and_each_check_can_be_taken_back(arm, curate):
+    curate("label", "arm", "3", "--verdict", "keep")
+    assert "no_success 1" not in curate("score", "arm", "--drop=faults")[1]
+    code, out, _ = curate("score", "arm", "--drop=warnings")
+    assert code == 0 and "on 1 episode: 5 " in out and "for warnings only: no_success 1" in out
+    assert "chance accuses" in out and "for faults" not in out
+    curate("label", "arm", "--undo", "--by", "check:no_success")
+    current = Labels(arm).current()
+    assert {e for e in current if current[e].get("verdict") == "drop"} == {7, 11}
+    code, out, _ = curate("score", "arm", "--drop=warnings", "--json")
+    assert code == 0 and json.loads(out)["dropped_by"] == {"5": "no_success"}
+
+
 def test_processes_and_no_processes_agree_with_video(arm):
     dataset = Dataset.open(arm)
     alone, pool = (score_dataset(dataset, video=True, jobs=jobs) for jobs in (1, 2))
@@ -101,6 +114,8 @@ def test_bad_input_is_one_line(arm, refuses, tmp_path):
     refuses("score", "nowhere", words=["nowhere"], code=3)
     refuses("score", "arm", "--explain", "99", words=["no episode 99"], code=2)
     refuses("score", "arm", "--jobs", "0", words=["--jobs"], code=2)
+    refuses("score", "arm", "--drop", "scores", words=["faults", "warnings"], code=2)
+    refuses("score", "arm", "--drop-faults", "--drop=warnings", words=["not allowed"], code=2)
     refuses("score", "arm", "--vidoe", words=["--vidoe"], code=2)
     info = json.loads((arm / "meta" / "info.json").read_text())
     (arm / "meta" / "info.json").write_text(json.dumps(info | {"codebase_version": "v2.1"}))

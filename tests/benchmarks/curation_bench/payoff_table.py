@@ -8,7 +8,7 @@ from typing import Any
 from curation_bench.flying import Flown
 from training.intervals import bootstrap_mean, mcnemar_exact, wilson
 
-AGAINST = ("truth", "checks")
+AGAINST = ("truth", "checks", "accused")
 
 
 def kept(flights: Sequence[Flown], arms: Mapping[str, Sequence[int]]) -> str:

@@ -11,7 +11,7 @@ LONGEST_SIDE = 320
 PORTRAIT_SIDE = 48
 PORTRAITS = 4
 """Portraits of an episode, each the median of as many of its pictures: what stays is in them, what moves is not."""
-BLOCK_ROWS, BLOCK_COLUMNS = 4, 6
+BLOCK_ROWS, BLOCK_COLUMNS = 6, 8
 BLOCK_STEPS = 256
 """Steps a grey level in which the blocks' brightness is kept."""
 MOST_KEPT = 1024
@@ -25,10 +25,10 @@ def video_series(frames: Iterable[np.ndarray]) -> dict[str, np.ndarray]:
         frames: RGB pictures, uint8, (height, width, 3).
 
     Returns:
-        `brightness`: mean grey level (0..255); `difference`: mean absolute grey difference to the picture
-        before (the first repeats the second's); `sharpness`: variance of the Laplacian (Pech-Pacheco et al.
-        2000); each float64, (n_frames,). `blocks`: mean grey of 4 x 6 parts of the picture, in 256ths of a grey
-        level, uint16, (n_frames, 24). `portraits`: the medians of the episode's quarters, of at most 48 pixels a
+        `brightness`: mean grey level (0..255); `difference`: root mean square of the grey difference to the
+        picture before (the first repeats the second's); `sharpness`: variance of the Laplacian (Pech-Pacheco et al.
+        2000); each float64, (n_frames,). `blocks`: mean grey of 6 x 8 parts of the picture, in 256ths of a grey
+        level, uint16, (n_frames, 48). `portraits`: the medians of the episode's quarters, of at most 48 pixels a
         side, uint8, (4, height, width). Grey is the green channel, thinned to at most 320 pixels a side.
     """
     brightness, difference, sharpness, blocks = [], [], [], []
@@ -41,7 +41,7 @@ def video_series(frames: Iterable[np.ndarray]) -> dict[str, np.ndarray]:
         laplacian = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:] - 4 * grey[1:-1, 1:-1]
         brightness.append(float(grey.mean()))
         sharpness.append(float(laplacian.var()) if laplacian.size else 0.0)
-        difference.append(np.nan if before is None else float(np.abs(grey - before).mean()))
+        difference.append(np.nan if before is None else _rms(grey - before))
         before = grey
         thumb = shrunk(grey)
         blocks.append(block_means(thumb))
@@ -61,6 +61,10 @@ def video_series(frames: Iterable[np.ndarray]) -> dict[str, np.ndarray]:
     }
 
 
+def _rms(values: np.ndarray) -> float:
+    return float(np.sqrt(np.vdot(values, values) / max(1, values.size)))
+
+
 def shrunk(grey: np.ndarray) -> np.ndarray:
     """Return a picture's means over squares of pixels, so that no side is over 48, float32; its rest is cut off."""
     side = -(-max(grey.shape) // PORTRAIT_SIDE)
@@ -74,7 +78,7 @@ def shrunk(grey: np.ndarray) -> np.ndarray:
 
 
 def block_means(picture: np.ndarray) -> np.ndarray:
-    """Return the means of 4 x 6 parts of a picture, row by row, (24,); of a smaller picture some parts are alike."""
+    """Return the means of 6 x 8 parts of a picture, row by row, (48,); of a smaller picture some parts are alike."""
     h, w = picture.shape
     top, left = np.arange(BLOCK_ROWS) * h // BLOCK_ROWS, np.arange(BLOCK_COLUMNS) * w // BLOCK_COLUMNS
     sums = np.add.reduceat(np.add.reduceat(picture, top, axis=0), left, axis=1)

@@ -77,7 +77,7 @@ def limits(rule: Rule, scores: np.ndarray, trusted: np.ndarray | None = None) ->
         if rule.log and least > 0:
             least = float(np.log(least))
         begin = max(first * spread, least - centre if sign > 0 else -np.inf)
-        limit = tail_limit(excess, begin) if rule.tail and begin > 0 else begin
+        limit = tail_limit(excess, begin, FALSE_ALARMS, rule.raised) if rule.tail and begin > 0 else begin
         raised[sign] = limit / begin if begin > 0 else 1.0
         rates.append(tail_share(excess, limit))
 
@@ -130,15 +130,12 @@ def tail_share(excess: np.ndarray, limit: float) -> float:
     return 0.25 * float(np.exp(-max(0.0, limit - quartile) / scale))
 
 
-def tail_limit(excess: np.ndarray, limit: float, most: float = FALSE_ALARMS) -> float:
-    """Return the limit, raised until `tail_share` is at most `most`.
-
-    At most it is tripled: a tail as heavy as that is the set's own faults.
-    """
+def tail_limit(excess: np.ndarray, limit: float, most: float = FALSE_ALARMS, raised: float = 3.0) -> float:
+    """Return the limit, raised until `tail_share` is at most `most`, but no more than `raised` times."""
     first, ordered = limit, np.sort(excess)
     for _ in range(4):
         quartile, scale = _tail(ordered, limit)
-        limit = min(3 * first, max(first, quartile + scale * float(np.log(0.25 / most))))
+        limit = min(raised * first, max(first, quartile + scale * float(np.log(0.25 / most))))
     return limit
 
 
@@ -224,7 +221,7 @@ def _worst_joints(
             for j in range(z.shape[1]):
                 known = part[base & np.isfinite(part[:, j]), j]
                 if rule.tail and len(known) >= FEWEST:
-                    part[:, j] *= first / tail_limit(known, first, FALSE_ALARMS / z.shape[1])
+                    part[:, j] *= first / tail_limit(known, first, FALSE_ALARMS / z.shape[1], rule.raised)
             z[group] = part[group]
     known = np.where(np.isfinite(z), z, -np.inf)
     joints[rows] = known.argmax(axis=1)
@@ -265,7 +262,12 @@ def judge(check: Check, scores: np.ndarray, trusted: np.ndarray | None = None) -
     severity, passed, below = np.zeros(n, int), np.full(n, np.nan), np.zeros(n, bool)
     too_few = check.per_joint is not None and not np.isfinite(scores).any()
     bounds = None if too_few else limits(check.rule, scores, trusted)
-    if bounds is not None and check.per_joint is not None and check.rule.tail:
+    if (
+        bounds is not None
+        and check.per_joint is not None
+        and check.rule.tail
+        and check.rule.raised >= Rule.raised
+    ):
         bounds = replace(bounds, false_alarms=FALSE_ALARMS)  # the joints' tails were brought to that rate
     if bounds is None:
         return Judged(None, severity, passed, below)

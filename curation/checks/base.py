@@ -119,6 +119,7 @@ class Rule:
         at_least: A score below this is never a finding, however unusual (`side` "high" only).
         tail: Limits against the set are raised until chance, as the set's own tail has it, passes them in at
             most `judge.FALSE_ALARMS` of the clean episodes.
+        raised: At most so many times: a tail as heavy as that is the set's own faults.
     """
 
     fault: float | None
@@ -130,6 +131,7 @@ class Rule:
     floor: float = 0.0
     at_least: float = -np.inf
     tail: bool = True
+    raised: float = 3.0
 
 
 @dataclass(frozen=True)

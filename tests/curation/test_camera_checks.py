@@ -8,7 +8,7 @@ from synthetic_arm import FPS, NAMES, flight
 
 from curation.checks.base import Episode
 from curation.checks.picture_model import fit_pictures
-from curation.checks.register import place_of, relief_of
+from curation.checks.register import place_of, view_of
 from curation.grey import portraits_of, shrunk, video_series
 from curation.scores import score_episodes
 
@@ -115,14 +115,75 @@ def test_lost_pictures_leap(good, seen):
 def test_the_registration_measures_fractions_of_a_pixel():
     from scipy.ndimage import shift
 
-    room = scene(3)
-    moved = shift(room, (-1.25, 2.5), order=1, mode="nearest")
-    sigma = np.full((HEIGHT, WIDTH), 1.5, np.float32)
-    inside = np.s_[8 : 8 + HEIGHT, 8 : 8 + WIDTH]
-    place = place_of(relief_of(moved[inside]), relief_of(room[inside]), sigma)
-    assert (place.right, place.down) == pytest.approx((2.5, -1.25), abs=0.15)
+    room, inside = scene(3), np.s_[8 : 8 + HEIGHT, 8 : 8 + WIDTH]
+    view = view_of(np.repeat(room[None][(0, *inside)][None], 8, axis=0), 1.0)
+    moved = shift(room, (-0.25, 0.4), order=3, mode="nearest")[inside]
+    moved[10:20, 20:30] = 10  # an arm before the background
+    place = place_of(0.7 * moved, view)
+    assert view.axes.T @ place.shift == pytest.approx((0.4, -0.25), abs=0.03)
+    assert place.light == pytest.approx(0.7, abs=0.02)
+    far = place_of(shift(room, (4.5, -5.25), order=1, mode="nearest")[inside], view)
+    assert view.axes.T @ far.shift == pytest.approx((-5.25, 4.5), abs=0.15)
     flat = np.full((HEIGHT, WIDTH), 90.0, np.float32)
-    assert place_of(relief_of(flat), relief_of(flat), sigma).unsure > 1
+    assert place_of(flat, view_of(flat[None], 1.0)).unsure.min() > 1
+
+
+def test_along_a_straight_edge_nothing_is_told():
+    edge = np.where(np.add.outer(np.arange(HEIGHT), np.arange(WIDTH)) > 40, 180.0, 90.0).astype(np.float32)
+    view = view_of(edge[None], 1.0)
+    assert abs(view.axes[0] @ (1, 1)) == pytest.approx(np.sqrt(2), abs=0.02)
+    place = place_of(np.roll(edge, 1, axis=1), view)
+    assert abs(place.shift[0]) == pytest.approx(np.sqrt(0.5), abs=0.1)
+    assert place.unsure[1] > 5 * place.unsure[0]
+
+
+def test_a_camera_that_moves_with_the_arm_is_found_by_what_stays_in_its_view(good, seen):
+    """Everything but a jaw at the side passes by; the jaw shifts by half a pixel."""
+
+    def shown_with_jaw(columns, seed, right):
+        rng, state = np.random.default_rng([seed, 9]), columns["observation.state"]
+        across = np.arange(WIDTH) - right
+        jaw = np.clip(np.subtract.outer(np.arange(HEIGHT) - 14.0, 1.5 * (14 - across)), 0, 1) * (across < 14)
+        wide = np.tile(scene(5), (1, 3))
+        places = np.round(10 + 8 * state[:, 0] / np.ptp(state[:, 0])).astype(int) % 40
+        background = np.stack([wide[8 : 8 + HEIGHT, x : x + WIDTH] for x in places])
+        pictures = background * (1 - jaw) + 40 * jaw + rng.normal(0, 1, background.shape)
+        return np.clip(pictures, 0, 255).astype(np.uint8)
+
+    def with_jaw(number, right):
+        return [
+            {"wrist": series(shown_with_jaw(columns, seed, right * (seed == number)))}
+            for seed, (columns, _) in enumerate(good)
+        ]
+
+    for right, names in ((0.0, set()), (0.5, {"camera_moved"})):
+        videos = with_jaw(6, right)
+        episodes = [Episode.of(i, FPS, columns, v) for i, ((columns, _), v) in enumerate(zip(good, videos))]
+        scoring = score_episodes(episodes, NAMES, NAMES)
+        assert {(f.episode_index, f.check) for f in scoring.findings} == {(6, name) for name in names}
+
+
+def test_the_same_picture_again_and_again_leaps_at_its_end(good, seen):
+    pictures, t = good[3][1]["side"], 60
+    again = pictures.copy()
+    again[t : t + 4] = again[t - 1]
+    finding = found(good, seen, 3, {"side": again})["video_jump"]
+    assert abs(finding.from_frame - (t + 4)) <= 1 and "stood still" in finding.message
+
+
+def test_pictures_shown_twice_are_found(good, seen):
+    pictures = good[8][1]["front"]
+    order = np.arange(len(pictures))
+    speed = np.abs(np.diff(good[8][0]["observation.state"], axis=0)).max(axis=1)
+    at = 10 + np.sort(np.argsort(speed[10:-12])[::-6][:6]) + 1
+    order[at] = at - 1
+    assert "stutter" in found(good, seen, 8, {"front": pictures[order]})
+
+
+def test_one_dark_camera_is_told_from_a_dark_room(good, seen):
+    dark = {c: shown(good[2][0], k, 2, light=0.7) for k, c in enumerate(CAMERAS)}
+    one = found(good, seen, 2, {"front": dark["front"]})
+    assert "beside the others" in one["exposure"].message or "front" in one["exposure"].message
 
 
 def test_pictures_of_any_size_and_number_are_measured():

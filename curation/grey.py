@@ -40,7 +40,7 @@ def video_series(frames: Iterable[np.ndarray]) -> dict[str, np.ndarray]:
         grey = frame[::step, ::step, 1].astype(np.float32)
         laplacian = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:] - 4 * grey[1:-1, 1:-1]
         brightness.append(float(grey.mean()))
-        sharpness.append(float(laplacian.var()) if laplacian.size else 0.0)
+        sharpness.append(_rms(laplacian) ** 2 - float(laplacian.mean()) ** 2 if laplacian.size else 0.0)
         difference.append(np.nan if before is None else _rms(grey - before))
         before = grey
         thumb = shrunk(grey)

@@ -68,6 +68,20 @@ class View:
         pixels = (rows, columns, usual, self.sigma.ravel()[chosen], np.stack(basis))
         return tuple(values.astype(np.float32) for values in pixels)
 
+    @cached_property
+    def coarse(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the coarse grid of shifts (right, down), (n_shifts, 2), and where each puts the telling pixels.
+
+        The latter as places in the picture, row by row, and whether they lie in it, (n_shifts, n) each.
+        """
+        steps = np.arange(-COARSE, COARSE + 1, 3)
+        shifts = np.stack(np.meshgrid(steps, steps), axis=-1).reshape(-1, 2)
+        (h, w), (rows, columns, *_) = self.usual.shape, self.telling
+        x, y = columns.astype(int) + shifts[:, :1], rows.astype(int) + shifts[:, 1:]
+        inside = (x >= 0) & (x < w) & (y >= 0) & (y < h)
+        inside[~inside.any(axis=1), 0] = True
+        return shifts.astype(float), np.clip(y, 0, h - 1) * w + np.clip(x, 0, w - 1), inside
+
 
 @dataclass(frozen=True)
 class Place:
@@ -121,12 +135,14 @@ def place_of(picture: np.ndarray, view: View) -> Place:
     still = view.still
     light = float(np.median(view.usual[still])) / max(1.0, float(np.median(picture[still])))
     bright = picture.astype(np.float32) * np.float32(light)
-    grid = range(-COARSE, COARSE + 1, 3)
-    _, right, down = min((_misfit(bright, view, x, y), x, y) for y in grid for x in grid)
+    shifts, at, inside = view.coarse
+    _, _, usual, sigma, _ = view.telling
+    off = np.minimum(np.abs(bright.ravel()[at] - usual) / sigma, CLIPPED)
+    right, down = shifts[int(np.argmin((off * inside).sum(axis=1) / inside.sum(axis=1)))].tolist()
     near = _refined(bright, view, light, 0.0, 0.0)
-    if (right, down) == (0, 0):
+    if right == down == 0:
         return near
-    far = _refined(bright, view, light, float(right), float(down))
+    far = _refined(bright, view, light, right, down)
     return far if far.misfit < PLAINLY * near.misfit else near
 
 
@@ -134,15 +150,6 @@ def misfit_of(picture: np.ndarray, usual: np.ndarray, sigma: np.ndarray) -> floa
     """Return the misfit of two pictures of the same place; see `Place.misfit`."""
     light = float(np.median(usual) / max(1.0, np.median(picture)))
     return float(np.minimum(np.abs(picture * light - usual) / sigma, CLIPPED).mean())
-
-
-def _misfit(picture: np.ndarray, view: View, right: int, down: int) -> float:
-    """Return the misfit of every second pixel across and along."""
-    h, w = view.usual.shape
-    there = slice(max(0, down), h + min(0, down), 2), slice(max(0, right), w + min(0, right), 2)
-    here = slice(max(0, -down), h + min(0, -down), 2), slice(max(0, -right), w + min(0, -right), 2)
-    off = np.minimum(np.abs(picture[there] - view.usual[here]) / view.sigma[here], CLIPPED)
-    return float(np.vdot(off, view.still[here]) / max(1, view.still[here].sum()))
 
 
 def _refined(picture: np.ndarray, view: View, light: float, right: float, down: float) -> Place:

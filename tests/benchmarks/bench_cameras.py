@@ -1,7 +1,7 @@
 """Finding bad cameras: `demodeck score --video` against its peers on flights with known faults, in one run.
 
-    python tests/benchmarks/bench_cameras.py [--seeds=test] [--clean=80] [--unusual=4] [--cell=2] [--cache=DIR]
-        [--no-peers]
+    python tests/benchmarks/bench_cameras.py [--seeds=test] [--clean=80] [--unusual=4] [--cell=2] [--number=0]
+        [--cache=DIR] [--no-peers]
 
 Flies a set on sim_so101 with two cameras of 96 x 72 pixels, puts 9 kinds of faults in four sizes into one of them (a
 camera that is moved is moved in the simulation), records it as the project records, and lets each checker judge it.
@@ -31,6 +31,7 @@ def main() -> int:
     parser.add_argument("--clean", type=int, default=80)
     parser.add_argument("--unusual", type=int, default=4, help="unusual clean flights of each kind")
     parser.add_argument("--cell", type=int, default=2, help="faulty flights of each kind and size")
+    parser.add_argument("--number", type=int, default=0, help="which set of these seeds")
     cache = Path(tempfile.gettempdir()) / "demodeck-bench-curation"
     parser.add_argument(
         "--cache", type=Path, default=cache, help="for flown sets and the peers' environments"
@@ -41,7 +42,7 @@ def main() -> int:
     root, flights = cached_pictures(
         args.cache,
         args.seeds,
-        0,
+        args.number,
         sizes,
         lambda n: print(f"flown {n}", file=sys.stderr) if n % 20 == 0 else None,
     )

@@ -65,9 +65,8 @@ def picture_lag(errors: np.ndarray) -> tuple[float, float]:
         return float("nan"), float("inf")
     mean = errors.mean(axis=1)
     best = int(np.argmin(mean))
-    if not 0 < best < len(mean) - 1:
-        return float(best - most), float("inf")
-    left, mid, right = mean[best - 1 : best + 2]
+    # Beyond the longest delay that is looked for lies what is on its other side.
+    left, mid, right = np.pad(mean, 1, mode="reflect")[best : best + 3]
     bend = float(left - 2 * mid + right)
     if bend <= 0:
         return float(best - most), float("inf")

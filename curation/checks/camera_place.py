@@ -140,7 +140,7 @@ MOVED = Check(
     "sigma",
     "a camera that stands elsewhere than in the set, or moved within the flight",
     measure_moved,
-    Rule(fault=None, warn=6, against_set=False, raised=1.5),
+    Rule(fault=None, warn=6, against_set=False),
     video=True,
     per_joint=PerJoint(floor=0.04, rel=0.0, both=True),
 )

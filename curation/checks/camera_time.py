@@ -11,7 +11,7 @@ from curation.checks.picture_model import change_of
 
 NOT_READ = "the video was not read (run with --video)"
 NO_MODEL = "too few flights, or no joints, to know what the pictures should show"
-NO_STEPS = "too short, or a camera in which nothing moves"
+NO_STEPS = "too short, no joints, or a camera in which nothing moves"
 REACH_S = 0.3
 """Latest and earliest pictures that are looked for."""
 SURE = 0.1
@@ -26,6 +26,10 @@ REPEATED, MADE_UP = 0.3, 1.0
 """Shares of the neighbours' differences, of a picture shown twice and of the one after it."""
 LEAPS = 1.5
 """Of the neighbours' differences: less than that out of a standstill is no leap."""
+GOES_ON = 0.5
+"""Of the joints' motion around a frame: with less the picture need not change."""
+SHOULD = 0.05
+"""Mean square of a picture's expected change, in what is left unexplained of it, from which on it should change."""
 MOVES = 0.3
 """Usual differences from which on neighbours count as moving."""
 
@@ -100,24 +104,33 @@ def measure_lag(episode: Episode, reference: Reference) -> Measure:
     )
 
 
-def _steps(episode: Episode, reference: Reference, camera: str) -> tuple[np.ndarray, np.ndarray] | None:
-    """Return each picture's difference to the one before, and that of its neighbours.
+def _steps(episode: Episode, reference: Reference, camera: str) -> tuple[np.ndarray, ...] | None:
+    """Return each picture's difference to the one before, that of its neighbours, and whether the joints went on.
 
-    In usual differences, (n_frames,) each. Neighbours are the second, fourth and sixth picture before and after:
-    where every second one is a keyframe, those are coded alike, and keyframes alone differ by more.
+    In usual differences, (n_frames,) each; they went on where they moved by at least half of what they did around
+    it, and the picture should change. Neighbours are the second, fourth and sixth picture before and after: where
+    every second one is a keyframe, those are coded alike, and keyframes alone differ by more.
     """
     seen, usual = episode.video[camera]["difference"], reference.usual_difference.get(camera, 0.0)
-    if usual <= 0 or len(seen) != len(episode) or len(seen) <= 2 * EDGE:
+    if usual <= 0 or len(seen) != len(episode) or len(seen) <= 2 * EDGE or not episode.state.shape[1]:
         return None
     at = np.arange(len(seen)) + np.array([-6, -4, -2, 2, 4, 6])[:, None]
-    return seen / usual, np.median(seen[np.clip(at, 0, len(seen) - 1)], axis=0) / usual
+    at = np.clip(at, 0, len(seen) - 1)
+    went = np.max(
+        np.abs(np.diff(episode.state, axis=0, prepend=episode.state[:1])) / reference.state_scale, axis=1
+    )
+    goes_on = (went > 0) & (went >= GOES_ON * np.median(went[at], axis=0))
+    change = change_of(episode, reference, camera)
+    if change is not None:
+        goes_on[1:-1] &= (change[0] ** 2).mean(axis=1) > SHOULD
+    return seen / usual, np.median(seen[at], axis=0) / usual, goes_on
 
 
 def _of_steps(
     episode: Episode,
     reference: Reference,
     names: Sequence[str],
-    score: Callable[[np.ndarray, np.ndarray], list[tuple[float, tuple[int, int] | None]]],
+    score: Callable[[np.ndarray, np.ndarray, np.ndarray], list[tuple[float, tuple[int, int] | None]]],
     words: str,
 ) -> Measure:
     """Take of each camera what `score` makes of its steps: a feature for each of the names, and its frames."""
@@ -144,9 +157,12 @@ def measure_jump(episode: Episode, reference: Reference) -> Measure:
     at the end of n that were shown again, one picture shows the motion of n + 1.
     """
 
-    def leaps(seen: np.ndarray, near: np.ndarray) -> list[tuple[float, tuple[int, int] | None]]:
+    def leaps(
+        seen: np.ndarray, near: np.ndarray, goes_on: np.ndarray
+    ) -> list[tuple[float, tuple[int, int] | None]]:
         t = np.arange(EDGE, len(seen) - EDGE)
-        stood = np.minimum(seen[t - 1], seen[t - 2]) < STOOD * near[t]
+        stays = np.where(goes_on, seen, np.inf)
+        stood = np.minimum(stays[t - 1], stays[t - 2]) < STOOD * near[t]
         again = np.where(stood, np.maximum(0.0, seen[t] / np.maximum(near[t], 1 / 3) - LEAPS), 0.0)
         lost = seen[t] / np.maximum(np.maximum(seen[t - 1], seen[t + 1]), 1 / 2)
         return [
@@ -166,10 +182,12 @@ def measure_stutter(episode: Episode, reference: Reference) -> Measure:
     alone for nothing. The next differs by at least what its own neighbours do.
     """
 
-    def twice(seen: np.ndarray, near: np.ndarray) -> list[tuple[float, tuple[int, int] | None]]:
+    def twice(
+        seen: np.ndarray, near: np.ndarray, goes_on: np.ndarray
+    ) -> list[tuple[float, tuple[int, int] | None]]:
         least = np.maximum(near, MOVES)
         share = np.clip(seen / least, REPEATED / 32, REPEATED)
-        made_up = seen[1:] > MADE_UP * least[1:]
+        made_up = (seen[1:] > MADE_UP * least[1:]) & goes_on[:-1]
         alone = np.append(True, share[:-2] >= REPEATED)  # of a picture that stays for long `frozen` tells
         worth = (np.log2(REPEATED / share[:-1]) * (made_up & alone))[EDGE : 1 - EDGE]
         at = EDGE + np.flatnonzero(worth)
@@ -203,7 +221,7 @@ STUTTER = Check(
     "sigma",
     "a camera that shows pictures twice",
     measure_stutter,
-    Rule(fault=None, warn=6, against_set=False),
+    Rule(fault=None, warn=6, against_set=False, raised=10),
     video=True,
     per_joint=PerJoint(floor=0.5, rel=0.0),
 )

@@ -28,7 +28,7 @@ LEAPS = 1.5
 """Of the neighbours' differences: less than that out of a standstill is no leap."""
 GOES_ON = 0.5
 """Of the joints' motion around a frame: with less the picture need not change."""
-SHOULD = 0.05
+SHOULD = 0.15
 """Mean square of a picture's expected change, in what is left unexplained of it, from which on it should change."""
 MOVES = 0.3
 """Usual differences from which on neighbours count as moving."""

@@ -31,6 +31,7 @@ PARTS = {
     "pendulum": pendulum.returns,
     "cartpole": cartpole.returns,
     "simulator_pendulum": simulator.on_pendulum,
+    "simulator_cartpole": simulator.on_cartpole,
 }
 KEPT = {  # each figure is kept as soon as it is measured
     "simulator_so101": robots.on_so101,

@@ -1,6 +1,7 @@
 """Tasks that learners are measured on: a world, an expert's flights in it, features, and what a policy is worth there.
 
 - `pendulum`: gymnasium's Pendulum-v1; the expert is `pendulum`'s, from a grid; judged by the mean return.
+- `cartpole`: gymnasium's CartPole-v1; the expert is `cartpole`'s hard controller; judged by the mean return.
 - `sim_so101`: put the cube on the disc, from joints and the cube's pose; the expert is the scripted pilot; judged by
   the share of successes from seeds that no learner saw.
 - `sim_pusht`: push the T onto its target, from the agent and the T's keypoints; the expert is people, from a dataset;
@@ -17,14 +18,14 @@ from typing import Any
 import numpy as np
 
 from collector.errors import UsageError
-from training.irl import pendulum, swing
+from training.irl import balance, cartpole, pendulum, swing
 from training.irl.flying import Rig
 from training.irl.robot_worlds import RobotWorld
 from training.irl.simulated import Demonstrations
 from training.irl.successor import RlSettings
 from training.irl.transitions import Transitions
 from training.irl.views import named_view
-from training.irl.worlds import PendulumWorld, Phi, Pilot, Start, World
+from training.irl.worlds import PendulumWorld, Phi, Pilot, Start, World, fly
 
 # Arms stay near where they are sent: little noise, and the same for a while, or it averages out.
 ON_ROBOTS = RlSettings(noise=0.1, correlation=0.8)
@@ -90,6 +91,40 @@ def pendulum_arena(n: int, seed: int, features: str = "named", copies: int = 8) 
         "mean return",
         expert,
         frames=pendulum.frames_for(features),
+    )
+
+
+def cartpole_arena(n: int, seed: int, copies: int = 8) -> Arena:
+    """Return CartPole-v1 with `n` flights of a controller that never lets the pole fall.
+
+    Raises:
+        UsageError: If `n` is not positive.
+    """
+    if n < 1:
+        raise UsageError(f"--demonstrations={n}: at least 1 is needed")
+
+    def expert() -> Callable[[np.ndarray], np.ndarray]:
+        return lambda seen: np.where(seen @ cartpole.GAINS > 0, 1.0, -1.0)[:, None]
+
+    world = balance.CartPoleWorld(n)
+    starts = list(world.reset([cartpole.DEMONSTRATION_SEED + 1000 * seed + i for i in range(n)]))
+    seen, actions, ended = zip(*fly(world, expert, starts))
+    shown = Demonstrations(seen, actions, starts, ended)
+
+    def judge(pilot: Pilot, episodes: int) -> np.ndarray:
+        judged = balance.CartPoleWorld(episodes)
+        begin = cartpole.first_states(episodes, cartpole.EVALUATION_SEED)
+        return np.array([len(path) - over for path, _, over in fly(judged, pilot, list(begin))], float)
+
+    return Arena(
+        lambda n_copies=copies: balance.CartPoleWorld(n_copies),
+        shown,
+        balance.phi,
+        balance.FEATURES,
+        judge,
+        "mean return",
+        float(balance.FRAMES),
+        RlSettings(noise=0.5),
     )
 
 

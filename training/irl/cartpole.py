@@ -69,6 +69,16 @@ def fly(
             return total, steps
 
 
+def first_states(n: int, seed: int) -> np.ndarray:
+    """Return where gymnasium's CartPole-v1 begins by the seeds `seed` to `seed + n - 1`, float32, (n, 4)."""
+    import gymnasium
+
+    world = gymnasium.make(ENVIRONMENT)
+    seen = np.array([world.reset(seed=seed + i)[0] for i in range(n)], np.float32)
+    world.close()
+    return seen
+
+
 def demonstrate(n: int, seed: int, sharpness: float = SHARPNESS) -> Transitions:
     """Fly the controller.
 

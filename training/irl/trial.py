@@ -20,7 +20,7 @@ import numpy as np
 from collector.errors import UsageError
 from training.interrupt import StopRequest
 from training.irl.apprenticeship import Settings, learn
-from training.irl.arenas import Arena, pendulum_arena, pusht_arena, so101_arena
+from training.irl.arenas import Arena, cartpole_arena, pendulum_arena, pusht_arena, so101_arena
 from training.irl.command import Progress, ending, folder_of, make_parser, run, settings_of
 from training.irl.expectations import Expectations
 from training.irl.iterates import Iterate, IterateFolder
@@ -31,7 +31,7 @@ from training.irl.successor import RlSettings
 
 LEARNERS = ("sfm", "apprenticeship", "gail", "bc")
 INNER = ("successor", "search", "sac")
-ARENAS = ("pendulum", "sim_so101", "sim_pusht")
+ARENAS = ("pendulum", "cartpole", "sim_so101", "sim_pusht")
 POOR = 0.1  # of ||mu_E||: an inner learner that misses more is warned of
 
 
@@ -204,6 +204,7 @@ def _warn(iterates: list[Iterate], norm: float) -> str:
 
 _MAKE: dict[str, Callable[..., Arena]] = {
     "pendulum": lambda flags: pendulum_arena(flags.demonstrations, flags.seed, flags.features or "named"),
+    "cartpole": lambda flags: cartpole_arena(flags.demonstrations, flags.seed),
     "sim_so101": lambda flags: so101_arena(
         flags.demonstrations, flags.seed, flags.features or "sim_so101_grip"
     ),

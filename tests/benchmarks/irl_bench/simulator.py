@@ -13,7 +13,7 @@ from recorder_bench import table
 from irl_bench.figures import mean_interval
 from training.irl import pendulum
 from training.irl.apprenticeship import Settings
-from training.irl.arenas import Arena, pendulum_arena
+from training.irl.arenas import Arena, cartpole_arena, pendulum_arena
 from training.irl.pictures import figure, save
 from training.irl.simulated import Schedule
 from training.irl.trial import loop_settings, trial
@@ -33,6 +33,29 @@ ON_PENDULUM: list[Run] = [
     ("apprenticeship, SAC", "apprenticeship", "sac", "max_margin", 10, Schedule(1000, 1000)),
     ("GAIL from states", "gail", "sac", "matching", 10, Schedule(1000, 1000)),
 ]
+
+
+ON_CARTPOLE: list[Run] = [
+    ("SFM", "sfm", "successor", "matching", 96, Schedule(500, 2000)),
+    (
+        "apprenticeship, vector critic",
+        "apprenticeship",
+        "successor",
+        "max_margin",
+        16,
+        Schedule(1000, 2000),
+    ),
+]
+
+
+def on_cartpole(seeds: int, pictures: Path | None) -> None:
+    """Print the rows of CartPole in a world."""
+    _heading(
+        "Inverse reinforcement learning in a simulator: CartPole",
+        "one demonstration, without its pushes; mean return of 20 flights",
+    )
+    for run in ON_CARTPOLE:
+        _rows(run, 1, lambda seed: cartpole_arena(1, seed), seeds, 20, 1)
 
 
 def on_pendulum(seeds: int, pictures: Path | None) -> None:

@@ -124,7 +124,7 @@ def cartpole_arena(n: int, seed: int, copies: int = 8) -> Arena:
         judge,
         "mean return",
         float(balance.FRAMES),
-        RlSettings(noise=0.5),
+        RlSettings(noise=0.5, discount=0.99),
     )
 
 

@@ -25,7 +25,8 @@ from training.irl.successor import SuccessorAgent
 from training.irl.updates import MEMORY
 
 _WIDE, _SLOWEST = 0.25, 0.03  # gap of ||mu_E|| below which matching slows down, and how far
-NEAR, SETTLED = 0.1, 14  # `Settings.near` and `patience` of matching
+SETTLED = 14  # `Settings.patience` of matching
+NEAR = (0.01, 0.1)  # least and greatest `Settings.near`
 _ON_THE_WAY = 3  # near policies that still come nearer, and are left out of the mean
 
 
@@ -79,6 +80,16 @@ class MatchingLearner(SuccessorLearner):
         return super().improve(weights, last, seed)
 
 
+def near(expert: Expectations) -> float:
+    """Return from which distance on, in shares of ||mu_E||, coming nearer to the demonstrations would mean nothing.
+
+    How well their mean is known, within `NEAR`; of a single flight that is not known, and the greatest is taken.
+    """
+    least, most = NEAR
+    known_to = expert.sampling_error / expert.norm
+    return most if np.isnan(known_to) else float(np.clip(known_to, least, most))
+
+
 def concluded(learner: MatchingLearner, outcome: Outcome, expert: Expectations) -> Outcome:
     """Put the mean of the policies that were near behind the others, as the best one.
 
@@ -92,7 +103,7 @@ def concluded(learner: MatchingLearner, outcome: Outcome, expert: Expectations) 
     Returns:
         The outcome as it is, where fewer than two policies can be averaged, or their mean is not near.
     """
-    iterates, distance = outcome.iterates, NEAR * expert.norm
+    iterates, distance = outcome.iterates, near(expert) * expert.norm
     settled = near_ones(iterates, distance)[_ON_THE_WAY:]
     if len(settled) < 2:
         return outcome

@@ -59,7 +59,7 @@ def learn_in_simulator(
     expert = arena.shown.expectations(arena.phi, task.discount)
     schedule = Schedule(config.frames, config.warmup, config.clone)
     learner = make_learner(kind, inner, arena, expert, schedule, rl, task.seed)
-    settings = loop_settings(kind, Settings(update, config.iterations, config.epsilon, task.seed))
+    settings = loop_settings(kind, Settings(update, config.iterations, config.epsilon, task.seed), expert)
     so_far: list[Iterate] = []
 
     def say(iterate: Iterate) -> None:

@@ -24,7 +24,7 @@ from training.irl.arenas import Arena, cartpole_arena, pendulum_arena, pusht_are
 from training.irl.command import Progress, ending, folder_of, make_parser, run, settings_of
 from training.irl.expectations import Expectations
 from training.irl.iterates import Iterate, IterateFolder
-from training.irl.matching import NEAR, SETTLED, MatchingLearner, SuccessorLearner, concluded
+from training.irl.matching import SETTLED, MatchingLearner, SuccessorLearner, concluded, near
 from training.irl.search import SearchLearner, SearchSettings
 from training.irl.simulated import Schedule, Setup, shortfall
 from training.irl.successor import RlSettings
@@ -83,10 +83,10 @@ def make_learner(
     raise UsageError(f"--inner={inner}: it must be one of {', '.join(INNER)}")
 
 
-def loop_settings(kind: str, settings: Settings) -> Settings:
-    """Return the loop's settings with the end that suits a kind of learner."""
+def loop_settings(kind: str, settings: Settings, expert: Expectations) -> Settings:
+    """Return the loop's settings with the end that suits a kind of learner, and what is known of mu_E."""
     if kind == "sfm":
-        return replace(settings, patience=SETTLED, near=NEAR)
+        return replace(settings, patience=SETTLED, near=near(expert))
     return replace(settings, patience=settings.iterations + 1)
 
 
@@ -262,12 +262,12 @@ def _work(args: list[str], stop: StopRequest) -> dict[str, Any]:
     settings = settings_of(flags)
     if flags.learner in ("sfm", "gail"):
         settings = replace(settings, update="matching")
-    settings = loop_settings(flags.learner, settings)
     rl = replace(
         arena.rl, learning_rate=flags.learning_rate, updates=flags.updates, imitation=flags.imitation
     )
     schedule = Schedule(flags.frames, flags.warmup, flags.clone)
-    norm = arena.shown.expectations(arena.phi, rl.discount).norm
+    expert = arena.shown.expectations(arena.phi, rl.discount)
+    settings, norm = loop_settings(flags.learner, settings, expert), expert.norm
     progress, so_far = Progress(norm, flags.learner), []
 
     def report(iterate: Iterate) -> None:

@@ -52,10 +52,10 @@ def on_cartpole(seeds: int, pictures: Path | None) -> None:
     """Print the rows of CartPole in a world."""
     _heading(
         "Inverse reinforcement learning in a simulator: CartPole",
-        "one demonstration, without its pushes; mean return of 20 flights",
+        "5 demonstrations, without their pushes; mean return of 20 flights",
     )
     for run in ON_CARTPOLE:
-        _rows(run, 1, lambda seed: cartpole_arena(1, seed), seeds, 20, 1)
+        _rows(run, 5, lambda seed: cartpole_arena(5, seed), seeds, 20, 1)
 
 
 def on_pendulum(seeds: int, pictures: Path | None) -> None:
@@ -107,8 +107,9 @@ def _rows(
     title, kind, inner, update, iterations, schedule = run
     found: list[dict[str, Any]] = []
     for seed in range(seeds):
-        settings = loop_settings(kind, Settings(update, iterations, 1e-3, seed))
         arena = make(seed)
+        expert = arena.shown.expectations(arena.phi, arena.rl.discount)
+        settings = loop_settings(kind, Settings(update, iterations, 1e-3, seed), expert)
         one, _ = trial(
             arena, kind, inner, schedule, arena.rl, settings, episodes, all_judged=curves and kind != "bc"
         )

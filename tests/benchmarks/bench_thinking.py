@@ -1,9 +1,10 @@
 """Ticks missed by a robot whose policy thinks for longer than a tick: waited for, or beside the flight.
 
-    python tests/benchmarks/bench_thinking.py [--rounds=N] [--seconds=S]
+    python tests/benchmarks/bench_thinking.py [--network=unet] [--rounds=N] [--seconds=S]
 
-`demodeck rollout` flies a U-Net of `action_diffusion` on `sim_so101` in real time at 30 Hz, --inference.type=sync and
-rtc taking turns. The network is hardly trained: how long it thinks does not depend on what it learnt.
+`demodeck rollout` flies `action_diffusion` on `sim_so101` in real time at 30 Hz, --inference.type=sync and rtc taking
+turns: the perceptron, which thinks for less than a tick, or a U-Net. The network is hardly trained: how long it thinks
+does not depend on what it learnt.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def demodeck(*args: object) -> None:
     subprocess.run([str(part) for part in command], check=True, capture_output=True)
 
 
-def make_policy(folder: Path) -> Path:
+def make_policy(folder: Path, network: str) -> Path:
     """Fly two flights and take a few gradient steps; return the run's folder."""
     demodeck(
         "record", "--robot.type=sim_so101", "--robot.realtime=false", NO_CAMERAS, "--teleop.type=scripted",
@@ -38,7 +39,7 @@ def make_policy(folder: Path) -> Path:
         f"--dataset.fps={FPS}", "--dataset.push_to_hub=false",
     )  # fmt: skip
     demodeck(
-        "train", "--policy.type=action_diffusion", "--policy.network=unet", f"--dataset.root={folder / 'flown'}",
+        "train", "--policy.type=action_diffusion", f"--policy.network={network}", f"--dataset.root={folder / 'flown'}",
         "--steps=5", "--batch_size=16", f"--output_dir={folder / 'policy'}",
     )  # fmt: skip
     return folder / "policy"
@@ -65,12 +66,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("--network", choices=("mlp", "unet"), default="unet")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=8.0, help="of a flight")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
-        policy = make_policy(folder)
+        policy = make_policy(folder, given.network)
         flown: dict[str, list[tuple[int, int, np.ndarray]]] = {"sync": [], "rtc": []}
         for number in range(given.rounds):
             for inference, results in flown.items():

@@ -42,8 +42,7 @@ class Arena:
         shown: The expert's flights.
         phi: Features of observations.
         names: Their names.
-        judge: From a policy and a number of flights to what each is worth by `measure`, (n,), or to their mean alone,
-            (1,).
+        judge: From a policy and a number of flights to what each is worth by `measure`, (n,).
         measure: What `judge` gives, in words.
         expert: What the expert is worth by that measure, where known.
         rl: What suits inner learners there.
@@ -78,7 +77,7 @@ def pendulum_arena(n: int, seed: int, features: str = "named", copies: int = 8) 
 
     def judge(pilot: Pilot, episodes: int) -> np.ndarray:
         start = pendulum.first_states(episodes, pendulum.EVALUATION_SEED)
-        return np.array([pendulum.fly_network(pilot(), start)])
+        return pendulum.fly_network(pilot(), start)
 
     start = pendulum.first_states(50, pendulum.EVALUATION_SEED)
     expert = float(pendulum.returns(*swing.fly(start, pendulum.expert_values())).mean())
@@ -94,17 +93,21 @@ def pendulum_arena(n: int, seed: int, features: str = "named", copies: int = 8) 
     )
 
 
-def cartpole_arena(n: int, seed: int, copies: int = 8) -> Arena:
+def cartpole_arena(n: int, seed: int, features: str = "named", copies: int = 8) -> Arena:
     """Return CartPole-v1 with `n` flights of a controller that never lets the pole fall.
 
     Raises:
-        UsageError: If `n` is not positive.
+        UsageError: If there are no such features, or `n` is not positive.
     """
+    if features != "named":
+        raise UsageError(f"--features={features}: cartpole has named")
     if n < 1:
         raise UsageError(f"--demonstrations={n}: at least 1 is needed")
 
+    right = cartpole.demonstrator(np.inf, seed)
+
     def expert() -> Callable[[np.ndarray], np.ndarray]:
-        return lambda seen: np.where(seen @ cartpole.GAINS > 0, 1.0, -1.0)[:, None]
+        return lambda seen: np.array([[2.0 * right(one) - 1] for one in seen])
 
     world = balance.CartPoleWorld(n)
     starts = list(world.reset([cartpole.DEMONSTRATION_SEED + 1000 * seed + i for i in range(n)]))

@@ -252,19 +252,19 @@ def rivals_of(demonstrations: int, seed: int, start: np.ndarray) -> dict[str, di
         began = time.process_time()
         act = learn_it()
         spent = time.process_time() - began
-        found[name] = {"return": fly_network(act, start), "cpu_seconds": spent}
+        found[name] = {"return": float(fly_network(act, start).mean()), "cpu_seconds": spent}
     return found
 
 
-def fly_network(act: Callable[[np.ndarray], np.ndarray], start: np.ndarray) -> float:
-    """Return the mean return of a policy of observations, (n, 3) to torques (n, 1), from states, (n, 2)."""
+def fly_network(act: Callable[[np.ndarray], np.ndarray], start: np.ndarray) -> np.ndarray:
+    """Return the returns, (n,), of a policy of observations, (n, 3) to torques (n, 1), from states, (n, 2)."""
     state, flown = start, []
     for _ in range(swing.FRAMES):
         torque = np.clip(act(swing.observe(state))[:, 0], -swing.MAX_TORQUE, swing.MAX_TORQUE)
         flown.append((state, torque))
         state = swing.step(state, torque)
     states, torques = zip(*flown)
-    return float(returns(np.stack(states, axis=1), np.stack(torques, axis=1)).mean())
+    return returns(np.stack(states, axis=1), np.stack(torques, axis=1))
 
 
 def _work(args: list[str], stop: StopRequest) -> dict[str, Any]:

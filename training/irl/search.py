@@ -29,10 +29,8 @@ _SAID = 10  # times a search says how it gets on
 _AGAIN = 0.5  # share of flights that disturb the best one of a start, where it is not good yet
 _MEMORY = 0.02  # weight of the last flight in what new starts and others are found to yield
 _LEAST = 1e-3  # of what entries of an observation are divided by
-_STEP, _AIM = (
-    1.2,
-    0.25,
-)  # the distance of new starts grows by this with a good flight, and stands at this share of them
+_STEP = 1.2  # the distance of new starts grows by this with a good flight ...
+_AIM = 0.25  # ... and stands where this share of them is good
 _PATIENCE = 15.0  # tries that put a start back as much as its distance does
 
 
@@ -139,9 +137,8 @@ class SearchLearner(Watched):
         self._kept: list[list[_Flight]] = [[] for _ in self._starts]  # what was the best of its start once
         self._tries = np.zeros(settings.starts, int)
         self._first: list[_Flight] = []
-        self._won = np.full(
-            2, 0.1
-        )  # share of good flights among those from new starts, and from others again
+        # Share of good flights among those from new starts, and from others again.
+        self._won = np.full(2, 0.1)
         self._reach = 0.0  # how far from good flights new starts are taken, the nearest at first
 
     def first(self, seed: int) -> dict[str, np.ndarray]:

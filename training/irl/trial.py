@@ -204,7 +204,7 @@ def _warn(iterates: list[Iterate], norm: float) -> str:
 
 _MAKE: dict[str, Callable[..., Arena]] = {
     "pendulum": lambda flags: pendulum_arena(flags.demonstrations, flags.seed, flags.features or "named"),
-    "cartpole": lambda flags: cartpole_arena(flags.demonstrations, flags.seed),
+    "cartpole": lambda flags: cartpole_arena(flags.demonstrations, flags.seed, flags.features or "named"),
     "sim_so101": lambda flags: so101_arena(
         flags.demonstrations, flags.seed, flags.features or "sim_so101_grip"
     ),
@@ -258,7 +258,11 @@ def _work(args: list[str], stop: StopRequest) -> dict[str, Any]:
     import torch
 
     torch.set_num_threads(1)  # for such networks more are slower
+    if flags.root is not None and flags.arena != "sim_pusht":
+        raise UsageError(f"--root belongs to --arena=sim_pusht, not {flags.arena}: leave it out")
     arena = _MAKE[flags.arena](flags)
+    if flags.policy is not None and arena.rig is None:  # before anything is learnt
+        raise UsageError(f"--policy: {flags.arena} is no robot; leave it out")
     settings = settings_of(flags)
     if flags.learner in ("sfm", "gail"):
         settings = replace(settings, update="matching")
@@ -291,8 +295,10 @@ def _work(args: list[str], stop: StopRequest) -> dict[str, Any]:
         lambda line: print(f"{flags.learner}: {line}", file=sys.stderr, flush=True),
         search=replace(search, flights=flags.flights),
     )
-    if flags.policy is not None:
-        _write(policy, arena, flags.policy)
+    if flags.policy is not None and arena.rig is not None:
+        from training.irl.flying import save_policy
+
+        save_policy(policy, arena.rig, flags.policy)
     text = f"{flags.learner}: {arena.measure} {found['best']:.3f}, the expert's {arena.expert:.3f}"
     if "mixture" in found:
         text = (
@@ -302,14 +308,6 @@ def _work(args: list[str], stop: StopRequest) -> dict[str, Any]:
     text += f"; {found['frames']} frames flown, {found['cpu_seconds']:.0f} s of processor time"
     chosen = {"arena": flags.arena, "learner": flags.learner, "inner": flags.inner, "seed": flags.seed}
     return chosen | {"demonstrations": flags.demonstrations} | found | {"text": text, "json": flags.json}
-
-
-def _write(policy: dict[str, np.ndarray], arena: Arena, folder: Path) -> None:
-    if arena.rig is None:
-        raise UsageError("--policy: pendulum is no robot; leave it out")
-    from training.irl.flying import save_policy
-
-    save_policy(policy, arena.rig, folder)
 
 
 if __name__ == "__main__":

@@ -22,14 +22,7 @@ from training.irl.trial import loop_settings, trial
 Run = tuple[str, str, str, str, int, Schedule]
 ON_PENDULUM: list[Run] = [
     ("SFM, named features", "sfm", "successor", "matching", 96, Schedule(400, 2000)),
-    (
-        "apprenticeship, vector critic",
-        "apprenticeship",
-        "successor",
-        "max_margin",
-        16,
-        Schedule(800, 2000),
-    ),
+    ("apprenticeship, vector critic", "apprenticeship", "successor", "max_margin", 16, Schedule(800, 2000)),
     ("apprenticeship, SAC", "apprenticeship", "sac", "max_margin", 10, Schedule(1000, 1000)),
     ("GAIL from states", "gail", "sac", "matching", 10, Schedule(1000, 1000)),
 ]
@@ -37,14 +30,7 @@ ON_PENDULUM: list[Run] = [
 
 ON_CARTPOLE: list[Run] = [
     ("SFM", "sfm", "successor", "matching", 96, Schedule(500, 2000)),
-    (
-        "apprenticeship, vector critic",
-        "apprenticeship",
-        "successor",
-        "max_margin",
-        16,
-        Schedule(1000, 2000),
-    ),
+    ("apprenticeship, vector critic", "apprenticeship", "successor", "max_margin", 16, Schedule(1000, 2000)),
 ]
 
 

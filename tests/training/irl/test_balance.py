@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from collector.errors import UsageError
-from training.irl import balance
+from training.interrupt import StopRequest
+from training.irl import balance, trial
 from training.irl.arenas import cartpole_arena
 
 
@@ -60,3 +61,17 @@ def balanced(seed, action):
         _, reward, over, *_ = world.step(action)
         total += reward
     return total
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (["--arena=cartpole", "--features=fourier"], "cartpole has named"),
+        (["--arena=cartpole", "--root=flights"], "--root belongs to --arena=sim_pusht"),
+        (["--arena=cartpole", "--policy=here"], "cartpole is no robot"),
+        (["--arena=pendulum", "--policy=here"], "pendulum is no robot"),
+    ],
+)
+def test_what_a_trial_cannot_use_is_refused_before_anything_is_learnt(args, says):
+    with StopRequest() as stop, pytest.raises(UsageError, match=says):
+        trial._work(args, stop)

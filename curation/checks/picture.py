@@ -9,6 +9,7 @@ from curation.checks.picture_model import change_of
 from curation.checks.still import moving
 
 STAYS = 0.08
+"""Of the usual difference: two pictures in a row that differ by less are the same."""
 SHOULD = 0.2
 """Mean square of a picture's expected change, in what is left unexplained of it, from which on it should change."""
 DARK_LEVEL = 16.0
